@@ -1,0 +1,19 @@
+/** The store did not answer, or not in time. Safe to retry: sending a rating again replaces it. */
+export class StoreUnavailableError extends Error {
+  override readonly name = 'StoreUnavailableError'
+  readonly retryAfterMs: number
+
+  constructor(message: string, options: { retryAfterMs: number; cause?: unknown }) {
+    super(message, { cause: options.cause })
+    this.retryAfterMs = options.retryAfterMs
+  }
+}
+
+/** A paging cursor that this service didn't make. */
+export class CursorError extends Error {
+  override readonly name = 'CursorError'
+
+  constructor(cursor: string) {
+    super(`cursor "${cursor}" is not one that this service made`)
+  }
+}

@@ -1,0 +1,50 @@
+/** One rating of one subject by one user; sending again replaces it. */
+export interface Rating {
+  readonly subject: string
+  readonly user: string
+  /** 1 to 5. */
+  readonly score: number
+  /** Up to 2,000 characters. */
+  readonly comment: string | null
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+export type RatingWrite = Pick<Rating, 'subject' | 'user' | 'score' | 'comment'>
+
+/** What all ratings of a subject come to; kept by the transaction that stores a rating. */
+export interface Summary {
+  readonly subject: string
+  readonly count: number
+  /** Arithmetic mean of the scores; null when there is none. */
+  readonly mean: number | null
+  /** Mean pulled towards the prior, so that few ratings don't rank first. */
+  readonly bayesianMean: number
+  /** Ratings by score. */
+  readonly histogram: Readonly<Record<'1' | '2' | '3' | '4' | '5', number>>
+}
+
+export interface Page<T> {
+  readonly items: readonly T[]
+  /** Opaque; null on the last page. */
+  readonly nextCursor: string | null
+}
+
+export interface ListQuery {
+  readonly cursor?: string
+  /** Items on a page, 1 to 100. */
+  readonly limit: number
+}
+
+/** What callers of the ratings see. */
+export interface RatingsApi {
+  /** Resolves when the rating is committed. @throws {StoreUnavailableError} if it could not be: nothing is stored then, or a retry is harmless. */
+  rate(write: RatingWrite): Promise<Rating>
+  /** Answers whether there was one. */
+  remove(subject: string, user: string): Promise<boolean>
+  find(subject: string, user: string): Promise<Rating | undefined>
+  /** Newest change first. @throws {CursorError} for a cursor this service didn't make. */
+  list(subject: string, query: ListQuery): Promise<Page<Rating>>
+  /** Through the cache; a subject without ratings has count 0. */
+  summary(subject: string): Promise<Summary>
+}
