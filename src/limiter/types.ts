@@ -1,3 +1,7 @@
+import type { BucketState, Decision } from '../bucket/decision.ts'
+
+export type { BucketState, Decision }
+
 /** What one region brings to a limit. The whole limit is the sum of the shares of the regions in contact. */
 export interface Share {
   /** Tokens that the region's part of a full bucket holds; a positive integer. */
@@ -28,27 +32,9 @@ export interface LimitSpec {
   readonly bucketsMax: number
 }
 
-/** How a bucket stands, as this replica knows it. */
-export interface BucketState {
-  readonly limit: string
-  /** Tokens of a full bucket now: the shares of the regions in contact, summed. */
-  readonly capacity: number
-  readonly refillPerSec: number
-  /** Whole tokens left. */
-  readonly remaining: number
-  /** Milliseconds until the bucket is full again if nothing more is taken. */
-  readonly resetMs: number
-}
-
-/** The answer to a take. */
-export interface Decision extends BucketState {
-  readonly allowed: boolean
-  /** Milliseconds until the same take would be allowed if nothing more is taken; 0 when allowed. */
-  readonly retryAfterMs: number
-}
-
 /** A bucket in detail: its state and who has taken what since it was last full. */
-export interface BucketView extends BucketState {
+export interface BucketView {
+  readonly state: BucketState
   readonly takenByRegion: Readonly<Record<string, number>>
 }
 

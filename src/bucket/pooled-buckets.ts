@@ -1,0 +1,238 @@
+import { Buckets, rowHash, type BucketsOptions } from './buckets.ts'
+import {
+  dirtyFlag,
+  firstReplicaWord,
+  flagsWord,
+  ownFractionWord,
+  usedFlag,
+  wordsPerReplica,
+} from './table.ts'
+
+/** What one replica tells the others of one bucket: its own counters, never those of a third. */
+export interface CounterEntry {
+  /** Hash of the key, signed 32-bit halves. */
+  lo: number
+  hi: number
+  /** The busy period that the counters belong to; a later one starts both at 0. */
+  generation: number
+  /** Tokens that the sender's callers took, and gave back, in that generation; modulo 2^32. */
+  taken: number
+  returned: number
+  /** The part of the debt, as the sender sees it, that its own callers took; tokens. */
+  ownDebt: number
+  /** The whole debt as the sender sees it; NaN where it isn't told. */
+  debt: number
+}
+
+/**
+ * How news of a replica is charged.
+ * - `exact`: in contact: what it took since its last news.
+ * - `healed`: heard again after a silence: that, but no more than what it itself still has to refill of its own takes.
+ * - `joining`: this replica has just started: the debt of the others is taken over, not added to.
+ */
+export type MergeRule = 'exact' | 'healed' | 'joining'
+
+const ownSlot = 0
+
+/**
+ * Mode `pooled`: buckets that all replicas share, each deciding in its own memory.
+ *
+ * Per bucket and replica there are two G-Counters (taken, returned) which only that replica raises; merge is the maximum, in
+ * the order (incarnation, generation, count). The debt is derived: it grows by what a merge finds new, so each token is charged
+ * once at every replica, however often or in whatever order news of it comes (I1, I2). Incarnations are the replication's
+ * matter: `forgetReplica` when a higher one appears.
+ *
+ * A generation is the number of the batch interval in which the bucket's busy period began. A bucket that has been full for
+ * `idleMs` may be forgotten by anyone at any time, so its next take starts a new generation whether it was forgotten or not;
+ * that is why no tombstone is needed (I5). `idleMs` has to be longer than news travels.
+ *
+ * Counts are modulo 2^32 and compared as in RFC 1982: news that a receiver missed may be up to 2^31 tokens a bucket.
+ */
+export class PooledBuckets extends Buckets {
+  /** The same number for the same limit in every replica. */
+  readonly id: number
+  #generation = 1
+  /** Row numbers with news, oldest first; an evicted row's number may stand here in vain. */
+  #changed: number[] = []
+
+  constructor(id: number, options: BucketsOptions) {
+    super(options, 1)
+    this.id = id
+  }
+
+  /** Buckets with news to send, at most. */
+  get changedCount(): number {
+    return this.#changed.length
+  }
+
+  setReplicas(replicas: number): void {
+    this.table.setReplicas(replicas)
+  }
+
+  /** Tokens taken less returned by each replica slot since the bucket was last full. */
+  takenBySlot(key: { lo: number; hi: number }, nowMs: number): number[] {
+    const row = this.table.find(key.lo, key.hi)
+    if (row < 0 || this.debtOf(row, this.clock.read(nowMs)) === 0) return []
+    const { words } = this.table
+    return Array.from({ length: this.table.replicas }, (_, slot) => {
+      const at = row + firstReplicaWord + slot * wordsPerReplica
+      return (words[at + 1]! - words[at + 2]!) >>> 0
+    })
+  }
+
+  /**
+   * Writes up to `entriesMax` buckets that changed since they were last written, oldest change first, and ends the batch interval.
+   */
+  drainChanged(entriesMax: number, nowMs: number, write: (entry: CounterEntry) => void): number {
+    const clock = this.clock.read(nowMs)
+    const { words, stride } = this.table
+    let written = 0
+    let at = 0
+    for (; at < this.#changed.length && written < entriesMax; at++) {
+      const row = this.#changed[at]! * stride
+      if (!this.isDirty(row)) continue
+      words[row + flagsWord] = usedFlag
+      write(this.#entry(row, clock))
+      written++
+    }
+    this.#changed = at === this.#changed.length ? [] : this.#changed.slice(at)
+    this.#generation++
+    return written
+  }
+
+  /**
+   * Writes live buckets (debt > 0) from row number `from` on, up to `entriesMax` of them or `rowsMax` rows looked at; answers
+   * where to go on, or -1 at the end.
+   */
+  scanLive(
+    range: { from: number; entriesMax: number; rowsMax: number },
+    nowMs: number,
+    write: (entry: CounterEntry) => void,
+  ): number {
+    const clock = this.clock.read(nowMs)
+    const { stride } = this.table
+    const rows = this.table.rowsEverUsed
+    const end = Math.min(rows, range.from + range.rowsMax)
+    let number = range.from
+    for (let written = 0; number < end && written < range.entriesMax; number++) {
+      const row = number * stride
+      if (!this.table.isUsed(row) || this.debtOf(row, clock) === 0) continue
+      write(this.#entry(row, clock))
+      written++
+    }
+    return number < rows ? number : -1
+  }
+
+  /** Takes in what the replica in `slot` (1 or above) tells of a bucket. */
+  merge(slot: number, entry: CounterEntry, rule: MergeRule, nowMs: number): void {
+    const clock = this.clock.read(nowMs)
+    let row = this.table.find(entry.lo, entry.hi)
+    const known = row >= 0
+    if (!known) row = this.insertRow(entry.lo, entry.hi, clock)
+    const debt = this.debtOf(row, clock)
+    const news = this.#mergeCounters(row, slot, entry)
+    const after = this.#debtAfter(debt, { news, entry, rule })
+    if (after === debt) return
+    const own = this.table.floats[row + ownFractionWord]! * debt
+    this.table.floats[row + ownFractionWord] = after > own ? own / after : 1
+    this.table.doubles[row >> 1] = clock + after
+  }
+
+  /** Drops what is known of a replica's counters: it starts a new incarnation, or its slot goes to another. */
+  forgetReplica(slot: number): void {
+    const { words, stride } = this.table
+    const offset = firstReplicaWord + slot * wordsPerReplica
+    for (let number = 0; number < this.table.rowsEverUsed; number++) {
+      const at = number * stride + offset
+      words.fill(0, at, at + wordsPerReplica)
+    }
+  }
+
+  protected override charge(row: number, debt: number, tokens: number, clock: number): void {
+    const { words, floats } = this.table
+    const own = row + firstReplicaWord + ownSlot * wordsPerReplica
+    if (words[own] === 0 || (debt === 0 && words[own] !== this.#generation && this.isIdle(row, clock))) {
+      words[own] = this.#generation
+      words[own + 1] = words[own + 2] = 0
+    }
+    words[own + 1]! += tokens
+    floats[row + ownFractionWord] = (floats[row + ownFractionWord]! * debt + tokens) / (debt + tokens)
+    this.#markChanged(row)
+  }
+
+  protected override refund(row: number, debt: number, tokens: number): void {
+    const { words, floats } = this.table
+    const own = row + firstReplicaWord + ownSlot * wordsPerReplica
+    if (words[own] === 0) words[own] = this.#generation
+    words[own + 2]! += tokens
+    const after = debt - tokens
+    const ownDebt = floats[row + ownFractionWord]! * debt - tokens
+    floats[row + ownFractionWord] = after > 0 && ownDebt > 0 ? ownDebt / after : 0
+    this.#markChanged(row)
+  }
+
+  #markChanged(row: number): void {
+    const { words, stride } = this.table
+    const flags = words[row + flagsWord]!
+    if ((flags & dirtyFlag) !== 0) return
+    words[row + flagsWord] = flags | dirtyFlag
+    this.#changed.push(row / stride)
+  }
+
+  #entry(row: number, clock: number): CounterEntry {
+    const { words, floats } = this.table
+    const own = row + firstReplicaWord + ownSlot * wordsPerReplica
+    const debt = this.debtOf(row, clock)
+    return {
+      ...rowHash(this.table, row),
+      generation: words[own]! >>> 0,
+      taken: words[own + 1]! >>> 0,
+      returned: words[own + 2]! >>> 0,
+      ownDebt: floats[row + ownFractionWord]! * debt,
+      debt,
+    }
+  }
+
+  /** Raises the counters known of `slot` to those told, and answers by how much. */
+  #mergeCounters(row: number, slot: number, entry: CounterEntry): News {
+    const { words } = this.table
+    const at = row + firstReplicaWord + slot * wordsPerReplica
+    const generation = words[at]! >>> 0
+    if (entry.generation < generation) return { taken: 0, returned: 0, sameGeneration: true }
+    const sameGeneration = entry.generation === generation
+    const taken = sameGeneration ? (entry.taken - words[at + 1]!) | 0 : entry.taken
+    const returned = sameGeneration ? (entry.returned - words[at + 2]!) | 0 : entry.returned
+    words[at] = entry.generation
+    if (taken > 0) words[at + 1] = entry.taken
+    if (returned > 0) words[at + 2] = entry.returned
+    if (!sameGeneration) {
+      words[at + 1] = entry.taken
+      words[at + 2] = entry.returned
+    }
+    return { taken: Math.max(0, taken), returned: Math.max(0, returned), sameGeneration }
+  }
+
+  #debtAfter(
+    debt: number,
+    { news, entry, rule }: { news: News; entry: CounterEntry; rule: MergeRule },
+  ): number {
+    if (rule === 'joining') return Math.max(debt, entry.ownDebt, entry.debt || 0)
+    const net = news.taken - news.returned
+    if (rule === 'healed') {
+      return Math.max(0, debt + (net > 0 ? Math.min(net, entry.ownDebt) : net), entry.debt || 0)
+    }
+    // Of a busy period that began unheard, more than the sender owes was refilled before the news came; in contact that is
+    // at most what refills while a bucket counts as idle. The bound matters when this replica had to evict the bucket.
+    const taken = news.sameGeneration
+      ? news.taken
+      : Math.min(news.taken, entry.ownDebt + news.returned + this.idleTokens())
+    return Math.max(0, debt + taken - news.returned)
+  }
+}
+
+/** Tokens that a replica took and gave back since its last news. */
+interface News {
+  readonly taken: number
+  readonly returned: number
+  readonly sameGeneration: boolean
+}

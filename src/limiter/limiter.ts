@@ -1,0 +1,236 @@
+import type { Buckets } from '../bucket/buckets.ts'
+import { KeyedHash, type Key64 } from '../bucket/hash.ts'
+import { PooledBuckets } from '../bucket/pooled-buckets.ts'
+import {
+  Replicator,
+  type PeerStatus,
+  type Problem,
+  type ReplicationStats,
+} from '../replication/replicator.ts'
+import { regionOf, type ReplicaId, type Transport } from '../replication/transport.ts'
+import { CostError, UnknownLimitError } from './errors.ts'
+import { makePolicy, type Policy } from './policy.ts'
+import type { BucketState, BucketView, Decision, LimiterApi, LimitSpec } from './types.ts'
+
+export interface LimiterOptions {
+  readonly transport: Transport
+  readonly limits: readonly LimitSpec[]
+  /** The secret that all replicas of a cluster share; see {@link KeyedHash}. */
+  readonly hashKey: Key64
+  /** Higher at every start of this replica, such as the wall clock's milliseconds. */
+  readonly incarnation: number
+  /** A replica unheard for this long is out of contact; milliseconds. */
+  readonly contactTimeoutMs: number
+  /** Monotonic time in milliseconds, such as that of a {@link CoarseClock}. */
+  readonly nowMs: () => number
+  /** The regions whose shares count changed. */
+  readonly onContact?: (regions: ReadonlySet<string>) => void
+  /** The first piece of news dropped for each reason and replica. */
+  readonly onProblem?: (from: ReplicaId, problem: Problem) => void
+}
+
+/** The buckets of a limit and its overrides, for metrics. */
+export interface LimitStats {
+  readonly limit: string
+  readonly buckets: number
+  /** Buckets that are not full, their capacity, and the tokens taken of it and not yet refilled. */
+  readonly bucketsInUse: number
+  readonly tokenCapacity: number
+  readonly tokensConsumed: number
+  /** Ever taken by this replica's callers. */
+  readonly tokensTaken: number
+  readonly evictedFull: number
+  readonly evictedInUse: number
+  readonly bytes: number
+}
+
+/** Rows swept a tick and table: a few hundred microseconds at most. */
+const sweepRows = 20_000
+/** In contact time-outs: how long a bucket has to be full to be forgotten. */
+const idleTimeouts = 2
+
+interface Limit {
+  readonly spec: LimitSpec
+  readonly policy: Policy
+  readonly byKey: ReadonlyMap<string, Policy>
+  /** All of its policies. */
+  readonly policies: readonly Policy[]
+}
+
+/** Rate limits by name and key, decided in local memory and kept in step with the other replicas. */
+export class Limiter implements LimiterApi {
+  readonly #options: LimiterOptions
+  readonly #region: string
+  readonly #hash: KeyedHash
+  readonly #replicator: Replicator
+  #limits = new Map<string, Limit>()
+  #contact: ReadonlySet<string>
+
+  constructor(options: LimiterOptions) {
+    this.#options = options
+    this.#region = regionOf(options.transport.self)
+    this.#contact = new Set([this.#region])
+    this.#hash = new KeyedHash(options.hashKey)
+    this.#replicator = new Replicator({
+      transport: options.transport,
+      incarnation: options.incarnation,
+      contactTimeoutMs: options.contactTimeoutMs,
+      nowMs: options.nowMs,
+      onContact: (regions) => this.#contactChanged(regions),
+      ...(options.onProblem && { onProblem: options.onProblem }),
+    })
+    this.setLimits(options.limits)
+  }
+
+  take(limit: string, key: string, cost = 1): Decision {
+    const policy = this.#policy(limit, key)
+    if (!(cost >= 1 && cost <= policy.capacityMax && Number.isInteger(cost)))
+      throw new CostError(cost, policy.capacityMax)
+    policy.hash.update(key)
+    return policy.buckets.take(policy.hash, cost, this.#options.nowMs())
+  }
+
+  give(limit: string, key: string, tokens: number): { given: number; state: BucketState } {
+    const { buckets, hash, capacityMax } = this.#policy(limit, key)
+    if (!(tokens >= 1 && tokens <= capacityMax && Number.isInteger(tokens)))
+      throw new CostError(tokens, capacityMax)
+    const nowMs = this.#options.nowMs()
+    hash.update(key)
+    const given = buckets.give(hash, tokens, nowMs)
+    return { given, state: buckets.state(hash, nowMs) }
+  }
+
+  peek(limit: string, key: string): BucketView {
+    const { buckets, hash } = this.#policy(limit, key)
+    const nowMs = this.#options.nowMs()
+    hash.update(key)
+    return { state: buckets.state(hash, nowMs), takenByRegion: this.#takenByRegion(buckets, hash, nowMs) }
+  }
+
+  reset(limit: string, key: string): BucketState {
+    const { buckets, hash } = this.#policy(limit, key)
+    const nowMs = this.#options.nowMs()
+    hash.update(key)
+    buckets.reset(hash, nowMs)
+    return buckets.state(hash, nowMs)
+  }
+
+  limits(): readonly LimitSpec[] {
+    return [...this.#limits.values()].map(({ spec }) => spec)
+  }
+
+  /** Puts other limits in force. What buckets owe stays, for limits that keep their name, mode and bound. */
+  setLimits(specs: readonly LimitSpec[]): void {
+    const nowMs = this.#options.nowMs()
+    const before = new Map(
+      [...this.#limits.values()].flatMap(({ policies }) => policies.map((p) => [p.id, p])),
+    )
+    const make = (spec: LimitSpec, override?: LimitSpec['overrides'][number]): Policy => {
+      const policy = makePolicy({
+        spec,
+        override,
+        hash: this.#hash,
+        idleMs: idleTimeouts * this.#options.contactTimeoutMs,
+        nowMs,
+      })
+      const old = before.get(policy.id)
+      return old?.fitsInto(policy) ? { ...policy, buckets: old.buckets } : policy
+    }
+    this.#limits = new Map(
+      specs.map((spec) => {
+        const policy = make(spec)
+        const overrides = spec.overrides.map((override) => ({ override, policy: make(spec, override) }))
+        const byKey = new Map(overrides.flatMap((o) => o.override.keys.map((key) => [key, o.policy])))
+        return [spec.name, { spec, policy, byKey, policies: [policy, ...overrides.map((o) => o.policy)] }]
+      }),
+    )
+    this.#setShares()
+    const buckets = [...this.#limits.values()].flatMap(({ policies }) =>
+      policies.map((policy) => policy.buckets),
+    )
+    this.#replicator.setTables(buckets.filter((candidate) => candidate instanceof PooledBuckets))
+  }
+
+  /** To be called once a batch interval: exchanges news with the other replicas, and forgets idle buckets. */
+  tick(): void {
+    this.#replicator.tick()
+    const nowMs = this.#options.nowMs()
+    for (const { policies } of this.#limits.values()) {
+      for (const { buckets } of policies) buckets.sweep(sweepRows, nowMs)
+    }
+  }
+
+  /** Sends all that is unsent; the last thing before the transport closes. */
+  flush(): void {
+    while (this.#replicator.flush() > 0);
+  }
+
+  /** Regions whose shares count now: this one, and those in contact. */
+  get regionsInContact(): ReadonlySet<string> {
+    return this.#contact
+  }
+
+  get replication(): ReplicationStats {
+    return this.#replicator.stats
+  }
+
+  peers(): PeerStatus[] {
+    return this.#replicator.peers()
+  }
+
+  stats(): LimitStats[] {
+    return [...this.#limits.values()].map(({ spec, policies }) => {
+      const sum = (value: (buckets: Buckets) => number): number =>
+        policies.reduce((total, { buckets }) => total + value(buckets), 0)
+      return {
+        limit: spec.name,
+        buckets: sum((b) => b.size),
+        bucketsInUse: sum((b) => b.totals.inUse),
+        tokenCapacity: sum((b) => b.totals.inUse * b.capacity),
+        tokensConsumed: sum((b) => b.totals.debt),
+        tokensTaken: sum((b) => b.tokensTaken),
+        evictedFull: sum((b) => b.evictedFull),
+        evictedInUse: sum((b) => b.evictedInUse),
+        bytes: sum((b) => b.bytes),
+      }
+    })
+  }
+
+  #policy(name: string, key: string): Policy {
+    const limit = this.#limits.get(name)
+    if (!limit) throw new UnknownLimitError(name, [...this.#limits.keys()])
+    return (limit.byKey.size > 0 ? limit.byKey.get(key) : undefined) ?? limit.policy
+  }
+
+  #contactChanged(regions: ReadonlySet<string>): void {
+    this.#contact = regions
+    this.#setShares()
+    this.#options.onContact?.(regions)
+  }
+
+  #setShares(): void {
+    const nowMs = this.#options.nowMs()
+    const own = new Set([this.#region])
+    for (const { spec, policies } of this.#limits.values()) {
+      const regions = spec.mode === 'local' ? own : this.#contact
+      for (const { buckets, shares } of policies) {
+        const counted = Object.entries(shares).filter(([region]) => regions.has(region))
+        const capacity = counted.reduce((sum, [, share]) => sum + share.capacity, 0)
+        const refillPerSec = counted.reduce((sum, [, share]) => sum + share.refillPerSec, 0)
+        buckets.setShare({ capacity, refillPerSec }, nowMs)
+      }
+    }
+  }
+
+  #takenByRegion(buckets: Buckets, hash: KeyedHash, nowMs: number): Record<string, number> {
+    if (!(buckets instanceof PooledBuckets)) return { [this.#region]: Math.ceil(buckets.debt(hash, nowMs)) }
+    const taken: Record<string, number> = {}
+    for (const [slot, tokens] of buckets.takenBySlot(hash, nowMs).entries()) {
+      const replica = this.#replicator.replicaAt(slot)
+      if (replica === undefined) continue
+      const region = regionOf(replica)
+      taken[region] = (taken[region] ?? 0) + tokens
+    }
+    return taken
+  }
+}

@@ -1,0 +1,28 @@
+import type { PageStart } from './codec.ts'
+import type { MergeRule } from './replicated-table.ts'
+import type { ReplicaId } from './transport.ts'
+
+/** A transfer of a peer's live buckets, page by page; one at a time for each peer. */
+export interface Transfer {
+  request: number
+  start: PageStart
+  sentAtMs: number
+  /** News was lost again since it began: what was lost may lie before the pages to come. */
+  again: boolean
+}
+
+/** What a replica knows of another. */
+export interface Peer {
+  readonly replica: ReplicaId
+  /** Its columns in the tables. */
+  readonly slot: number
+  incarnation: number
+  /** The highest sequence number heard of this incarnation; -1 before the first. */
+  sequence: number
+  heardAtMs: number
+  /** It says that it hears this replica. */
+  hearsUs: boolean
+  /** How its news is charged; `exact` once everything it has was transferred. */
+  rule: MergeRule
+  transfer: Transfer | undefined
+}

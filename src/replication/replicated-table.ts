@@ -1,0 +1,25 @@
+import type { Entry } from './codec.ts'
+
+/**
+ * How news of a replica is charged: `exact` in contact; `healed` when it is heard again after a silence, or for the first
+ * time; `joining` when this replica has just started, and takes over what the others know.
+ */
+export type MergeRule = 'exact' | 'healed' | 'joining'
+
+/** What replication needs of the buckets of one limit; slot 0 is this replica, the others are given out here. */
+export interface ReplicatedTable {
+  /** The same number for the same limit in every replica. */
+  readonly id: number
+  setReplicas(replicas: number): void
+  /** Writes up to `entriesMax` buckets changed since they were last written, and ends the batch interval. */
+  drainChanged(entriesMax: number, nowMs: number, write: (entry: Entry) => void): number
+  /** Writes live buckets from row `from` on; answers where to go on, or -1 at the end. */
+  scanLive(
+    range: { from: number; entriesMax: number; rowsMax: number },
+    nowMs: number,
+    write: (entry: Entry) => void,
+  ): number
+  merge(slot: number, entry: Entry, rule: MergeRule, nowMs: number): void
+  /** Drops what is known of the replica in a slot: its next counts begin at 0. */
+  forgetReplica(slot: number): void
+}

@@ -1,0 +1,343 @@
+import {
+  decode,
+  encode,
+  entriesMax,
+  type Batch,
+  type Entry,
+  type LivePage,
+  type LiveRequest,
+  type Malformed,
+  type PageStart,
+  type ReplicationMessage,
+  type Section,
+} from './codec.ts'
+import { nameHash } from './name-hash.ts'
+import type { Peer } from './peer.ts'
+import type { ReplicatedTable } from './replicated-table.ts'
+import { regionOf, type ReplicaId, type Transport } from './transport.ts'
+
+export interface ReplicatorOptions {
+  readonly transport: Transport
+  /** Higher at every start of this replica. */
+  readonly incarnation: number
+  /** A replica unheard for this long is out of contact. */
+  readonly contactTimeoutMs: number
+  /** Monotonic time. */
+  readonly nowMs: () => number
+  /** The regions whose shares count now: this one, and those in contact. Called when they change. */
+  readonly onContact: (regions: ReadonlySet<string>) => void
+  /** The first problem of each kind with each replica; all are counted. */
+  readonly onProblem?: (from: ReplicaId, problem: Problem) => void
+}
+
+/** Why news was dropped; an unknown limit means that the other has another configuration, or another hash key. */
+export type Problem = Malformed | 'unknown limit'
+
+/** Counts since the start. */
+export interface ReplicationStats {
+  batchesSent: number
+  bytesSent: number
+  batchesReceived: number
+  bytesReceived: number
+  entriesSent: number
+  entriesReceived: number
+  entriesUnknown: number
+  malformed: number
+  gaps: number
+  transfersStarted: number
+}
+
+export interface PeerStatus {
+  readonly replica: ReplicaId
+  readonly inContact: boolean
+  /** Milliseconds since it was last heard. */
+  readonly silentMs: number
+}
+
+const peersMax = 255
+const transferTimeoutMs = 2000
+const rowsAPageMax = 200_000
+/** In contact time-outs: when a lower incarnation is believed (its clock was set back), and when a slot may be reused. */
+const incarnationTimeouts = 10
+const slotTimeouts = 1000
+
+/**
+ * Tells the other replicas what changed here, and takes in what they tell; repairs what was lost.
+ *
+ * Each tick broadcasts a batch of the buckets that changed, or a heartbeat. Batches are numbered: after a gap, a silence or a
+ * start, the peer's live buckets are asked for, page by page, until a transfer went through without another gap. Until then its
+ * news is charged by the careful rules, and its region's share doesn't count. Neither does it while the peer doesn't say that
+ * it hears this replica, so that a link that works in one direction only can't let both sides spend the same share.
+ *
+ * Time enters by `tick` and `nowMs`, the network by the transport: the same code runs under a simulator.
+ */
+export class Replicator {
+  readonly #options: ReplicatorOptions
+  readonly #selfHash: number
+  readonly #startedAtMs: number
+  readonly #peers = new Map<ReplicaId, Peer>()
+  #tables: readonly ReplicatedTable[] = []
+  #slots = 1
+  #sequence = 0
+  #request = 0
+  #regions: ReadonlySet<string>
+  readonly #reported = new Set<string>()
+  readonly stats: ReplicationStats = {
+    batchesSent: 0,
+    bytesSent: 0,
+    batchesReceived: 0,
+    bytesReceived: 0,
+    entriesSent: 0,
+    entriesReceived: 0,
+    entriesUnknown: 0,
+    malformed: 0,
+    gaps: 0,
+    transfersStarted: 0,
+  }
+
+  constructor(options: ReplicatorOptions) {
+    this.#options = options
+    this.#selfHash = nameHash(options.transport.self)
+    this.#startedAtMs = options.nowMs()
+    this.#regions = new Set([regionOf(options.transport.self)])
+    options.transport.receive('buckets', (from, payload) => this.#receive(from, payload))
+  }
+
+  /** The tables to replicate from now on. */
+  setTables(tables: readonly ReplicatedTable[]): void {
+    this.#tables = tables.toSorted((a, b) => a.id - b.id)
+    for (const table of this.#tables) table.setReplicas(this.#slots)
+  }
+
+  /** The replica in a slot; undefined for a slot not given out. */
+  replicaAt(slot: number): ReplicaId | undefined {
+    if (slot === 0) return this.#options.transport.self
+    return this.#peers.values().find((peer) => peer.slot === slot)?.replica
+  }
+
+  peers(): PeerStatus[] {
+    const nowMs = this.#options.nowMs()
+    return [...this.#peers.values()].map((peer) => ({
+      replica: peer.replica,
+      inContact: this.#inContact(peer, nowMs),
+      silentMs: nowMs - peer.heardAtMs,
+    }))
+  }
+
+  /** Once a batch interval: sends what changed, asks again for what did not come, and notices who is in contact. */
+  tick(): void {
+    const nowMs = this.#options.nowMs()
+    for (const peer of this.#peers.values()) this.#tickTransfer(peer, nowMs)
+    this.#updateContact(nowMs)
+    this.flush()
+  }
+
+  /** Sends what changed since the last batch, up to a batch's bound, and answers how many buckets; the rest goes with the next. */
+  flush(): number {
+    const nowMs = this.#options.nowMs()
+    let room = entriesMax('batch', this.#tables.length)
+    const sections: Section[] = []
+    for (const table of this.#tables) {
+      const entries: Entry[] = []
+      table.drainChanged(room, nowMs, (entry) => entries.push(entry))
+      if (entries.length > 0) sections.push({ table: table.id, entries })
+      room -= entries.length
+    }
+    const hears = [...this.#peers.values()]
+      .filter((peer) => this.#hears(peer, nowMs))
+      .map((peer) => nameHash(peer.replica))
+    const payload = encode({
+      kind: 'batch',
+      incarnation: this.#options.incarnation,
+      sequence: this.#sequence++,
+      hears,
+      sections,
+    })
+    this.stats.batchesSent++
+    this.stats.bytesSent += payload.length
+    this.#options.transport.broadcast('buckets', payload)
+    const sent = sections.reduce((sum, { entries }) => sum + entries.length, 0)
+    this.stats.entriesSent += sent
+    return sent
+  }
+
+  #receive(from: ReplicaId, payload: Uint8Array): void {
+    this.stats.bytesReceived += payload.length
+    const message = decode(payload)
+    if (typeof message === 'string') {
+      this.stats.malformed++
+      return this.#report(from, message)
+    }
+    switch (message.kind) {
+      case 'batch':
+        return this.#receiveBatch(from, message)
+      case 'request':
+        return this.#answer(from, message)
+      case 'page':
+        return this.#receivePage(from, message)
+    }
+  }
+
+  #report(from: ReplicaId, reason: Problem): void {
+    const key = `${reason} ${from}`
+    if (this.#reported.has(key) || this.#reported.size >= peersMax * 2) return
+    this.#reported.add(key)
+    this.#options.onProblem?.(from, reason)
+  }
+
+  #receiveBatch(from: ReplicaId, batch: Batch): void {
+    const nowMs = this.#options.nowMs()
+    const peer = this.#peers.get(from) ?? this.#addPeer(from, batch, nowMs)
+    if (!peer || !this.#acceptIncarnation(peer, batch.incarnation, nowMs)) return
+    this.stats.batchesReceived++
+    if (!this.#hears(peer, nowMs)) {
+      peer.transfer = undefined
+      if (peer.rule === 'exact') peer.rule = 'healed'
+    }
+    const gap = peer.sequence >= 0 && batch.sequence > peer.sequence + 1
+    if (batch.sequence > peer.sequence) {
+      peer.sequence = batch.sequence
+      peer.heardAtMs = nowMs
+      peer.hearsUs = batch.hears.includes(this.#selfHash)
+    }
+    this.#merge(peer, batch.sections, nowMs)
+    if (gap) this.stats.gaps++
+    if (gap && peer.transfer) peer.transfer.again = true
+    else if (gap || (peer.rule !== 'exact' && !peer.transfer)) this.#startTransfer(peer, nowMs)
+  }
+
+  #addPeer(replica: ReplicaId, batch: Batch, nowMs: number): Peer | undefined {
+    const slot = this.#freeSlot(nowMs)
+    if (slot === undefined) return undefined
+    const justStarted = nowMs - this.#startedAtMs <= this.#options.contactTimeoutMs
+    const peer: Peer = {
+      replica,
+      slot,
+      incarnation: batch.incarnation,
+      sequence: -1,
+      heardAtMs: nowMs,
+      hearsUs: false,
+      rule: justStarted ? 'joining' : 'healed',
+      transfer: undefined,
+    }
+    this.#peers.set(replica, peer)
+    return peer
+  }
+
+  /** A new slot, or that of a replica long gone. */
+  #freeSlot(nowMs: number): number | undefined {
+    for (const peer of this.#peers.values()) {
+      if (nowMs - peer.heardAtMs < slotTimeouts * this.#options.contactTimeoutMs) continue
+      this.#peers.delete(peer.replica)
+      for (const table of this.#tables) table.forgetReplica(peer.slot)
+      return peer.slot
+    }
+    if (this.#slots > peersMax) return undefined
+    const slot = this.#slots++
+    for (const table of this.#tables) table.setReplicas(this.#slots)
+    return slot
+  }
+
+  /** I7: a higher incarnation starts its counts anew; a lower one is an echo of the past. */
+  #acceptIncarnation(peer: Peer, incarnation: number, nowMs: number): boolean {
+    if (incarnation === peer.incarnation) return true
+    const silentMs = nowMs - peer.heardAtMs
+    if (incarnation < peer.incarnation && silentMs < incarnationTimeouts * this.#options.contactTimeoutMs)
+      return false
+    for (const table of this.#tables) table.forgetReplica(peer.slot)
+    peer.incarnation = incarnation
+    peer.sequence = -1
+    peer.transfer = undefined
+    if (peer.rule === 'exact') peer.rule = 'healed'
+    return true
+  }
+
+  #merge(peer: Peer, sections: readonly Section[], nowMs: number): void {
+    for (const { table: id, entries } of sections) {
+      this.stats.entriesReceived += entries.length
+      const table = this.#tables.find((candidate) => candidate.id === id)
+      if (!table) {
+        this.stats.entriesUnknown += entries.length
+        this.#report(peer.replica, 'unknown limit')
+        continue
+      }
+      for (const entry of entries) table.merge(peer.slot, entry, peer.rule, nowMs)
+    }
+  }
+
+  #startTransfer(peer: Peer, nowMs: number): void {
+    this.stats.transfersStarted++
+    this.#ask(peer, { table: 0, row: 0 }, nowMs)
+  }
+
+  #ask(peer: Peer, start: PageStart, nowMs: number): void {
+    const request = ++this.#request >>> 0
+    peer.transfer = { request, start, sentAtMs: nowMs, again: peer.transfer?.again ?? false }
+    this.#sendTo(peer.replica, { kind: 'request', incarnation: this.#options.incarnation, request, start })
+  }
+
+  #tickTransfer(peer: Peer, nowMs: number): void {
+    if (!peer.transfer || nowMs - peer.transfer.sentAtMs < transferTimeoutMs) return
+    if (this.#hears(peer, nowMs)) this.#ask(peer, peer.transfer.start, nowMs)
+    else peer.transfer = undefined
+  }
+
+  #answer(to: ReplicaId, { request, start }: LiveRequest): void {
+    const nowMs = this.#options.nowMs()
+    let room = entriesMax('page', this.#tables.length)
+    let next: PageStart | undefined
+    const sections: Section[] = []
+    for (const table of this.#tables) {
+      if (table.id < start.table) continue
+      const from = table.id === start.table ? start.row : 0
+      const entries: Entry[] = []
+      const row = table.scanLive({ from, entriesMax: room, rowsMax: rowsAPageMax }, nowMs, (entry) =>
+        entries.push(entry),
+      )
+      if (entries.length > 0) sections.push({ table: table.id, entries })
+      room -= entries.length
+      if (row < 0) continue
+      next = { table: table.id, row }
+      break
+    }
+    this.#sendTo(to, { kind: 'page', incarnation: this.#options.incarnation, request, next, sections })
+  }
+
+  #receivePage(from: ReplicaId, page: LivePage): void {
+    const peer = this.#peers.get(from)
+    if (!peer?.transfer || page.request !== peer.transfer.request || page.incarnation !== peer.incarnation)
+      return
+    const nowMs = this.#options.nowMs()
+    this.#merge(peer, page.sections, nowMs)
+    if (page.next) return this.#ask(peer, page.next, nowMs)
+    const { again } = peer.transfer
+    peer.transfer = undefined
+    if (again) return this.#startTransfer(peer, nowMs)
+    peer.rule = 'exact'
+    this.#updateContact(nowMs)
+  }
+
+  #sendTo(to: ReplicaId, message: ReplicationMessage): void {
+    const payload = encode(message)
+    this.stats.bytesSent += payload.length
+    this.#options.transport.send(to, 'buckets', payload)
+  }
+
+  #hears(peer: Peer, nowMs: number): boolean {
+    return nowMs - peer.heardAtMs <= this.#options.contactTimeoutMs
+  }
+
+  #inContact(peer: Peer, nowMs: number): boolean {
+    return peer.rule === 'exact' && peer.hearsUs && this.#hears(peer, nowMs)
+  }
+
+  #updateContact(nowMs: number): void {
+    const regions = new Set([regionOf(this.#options.transport.self)])
+    for (const peer of this.#peers.values()) {
+      if (this.#inContact(peer, nowMs)) regions.add(regionOf(peer.replica))
+    }
+    if (regions.size === this.#regions.size && regions.isSubsetOf(this.#regions)) return
+    this.#regions = regions
+    this.#options.onContact(regions)
+  }
+}
