@@ -44,8 +44,10 @@ export class Buckets {
   #evictAt = 0
   /** As of the last whole pass of `sweep`. */
   totals: Totals = { inUse: 0, debt: 0 }
-  /** Tokens ever taken by this replica's callers. */
+  /** Tokens ever taken by this replica's callers; takes allowed, and refused. */
   tokensTaken = 0
+  takesAllowed = 0
+  takesRefused = 0
   /** Buckets dropped because the table was full: that were full themselves, and that were not. */
   evictedFull = 0
   evictedInUse = 0
@@ -88,11 +90,15 @@ export class Buckets {
     let row = this.table.find(key.lo, key.hi)
     const debt = row < 0 ? 0 : this.debtOf(row, clock)
     const share = this.#share
-    if (debt + cost > share.capacity + roundingTokens) return new Decision(share, debt, cost, false)
+    if (debt + cost > share.capacity + roundingTokens) {
+      this.takesRefused++
+      return new Decision(share, debt, cost, false)
+    }
     if (row < 0) row = this.insertRow(key.lo, key.hi, clock)
     this.charge(row, debt, cost, clock)
     this.table.doubles[row >> 1] = clock + debt + cost
     this.tokensTaken += cost
+    this.takesAllowed++
     return new Decision(share, debt + cost, cost, true)
   }
 

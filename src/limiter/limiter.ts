@@ -39,6 +39,8 @@ export interface LimitStats {
   readonly tokensConsumed: number
   /** Ever taken by this replica's callers. */
   readonly tokensTaken: number
+  readonly takesAllowed: number
+  readonly takesRefused: number
   readonly evictedFull: number
   readonly evictedInUse: number
   readonly bytes: number
@@ -189,6 +191,8 @@ export class Limiter implements LimiterApi {
         tokenCapacity: sum((b) => b.totals.inUse * b.capacity),
         tokensConsumed: sum((b) => b.totals.debt),
         tokensTaken: sum((b) => b.tokensTaken),
+        takesAllowed: sum((b) => b.takesAllowed),
+        takesRefused: sum((b) => b.takesRefused),
         evictedFull: sum((b) => b.evictedFull),
         evictedInUse: sum((b) => b.evictedInUse),
         bytes: sum((b) => b.bytes),
