@@ -1,0 +1,111 @@
+import postgres from 'postgres'
+import { StoreUnavailableError } from './errors.ts'
+import type { Sql, SqlParameter, SqlSession } from './sql.ts'
+
+export interface PostgresOptions {
+  readonly url: string
+  /** Connections at most. */
+  readonly poolMax: number
+  readonly connectTimeoutMs: number
+  readonly statementTimeoutMs: number
+}
+
+const retryAfterMs = 1000
+/** A pool, or a transaction on one of its connections. */
+type Connection = Pick<postgres.Sql, 'unsafe'>
+
+/** How much longer than the server's own time-out a statement may take to be answered. */
+const answerMarginMs = 1000
+
+/**
+ * SQLSTATEs that say nothing about the statement: connection, resources, deadlock and serialization, cancelled (time-out),
+ * shutdown. (PostgreSQL documentation, appendix A.)
+ */
+const transientStates = /^(08|53|57|58|40|55P03)/
+
+/** A pool of connections to a PostgreSQL server; connects when first used. */
+export function openPostgres(options: PostgresOptions): Sql {
+  const pool = postgres(options.url, {
+    max: options.poolMax,
+    connect_timeout: Math.ceil(options.connectTimeoutMs / 1000),
+    connection: { application_name: 'openclaw-edge', statement_timeout: options.statementTimeoutMs },
+    onnotice: () => {},
+  })
+  const answered = <T>(work: Promise<T>): Promise<T> =>
+    withTimeout(work, options.statementTimeoutMs + answerMarginMs)
+  return {
+    ...sessionOf(pool, answered),
+    transaction: async (run) => {
+      // Not bounded as a whole: a migration may take long, or wait for another's. Each statement of it is.
+      await asUnavailable(pool.begin((transaction) => run(sessionOf(transaction, answered))))
+    },
+    close: () => pool.end({ timeout: Math.ceil(options.statementTimeoutMs / 1000) }),
+  }
+}
+
+function sessionOf(on: Connection, answered: <T>(work: Promise<T>) => Promise<T>): SqlSession {
+  return {
+    query: <Row>(text: string, parameters: readonly SqlParameter[]) =>
+      answered(asUnavailable(query<Row>(on, text, parameters))),
+    script: async (text) => {
+      await answered(asUnavailable(query(on, text)))
+    },
+  }
+}
+
+async function query<Row>(
+  on: Connection,
+  text: string,
+  parameters?: readonly SqlParameter[],
+): Promise<Row[]> {
+  const values = (parameters ?? []).map((value) => (Array.isArray(value) ? [...value] : value))
+  const rows = await on.unsafe<Row[] & postgres.MaybeRow[]>(text, values, {
+    prepare: parameters !== undefined,
+  })
+  return [...rows]
+}
+
+async function asUnavailable<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof StoreUnavailableError || !isTransient(error))
+      throw error
+    throw new StoreUnavailableError(`the store is unavailable (${codeOf(error) ?? error.name})`, {
+      retryAfterMs,
+    })
+  }
+}
+
+/** Errors with no SQLSTATE are of the connection: they name its host, so only their code goes on. */
+function isTransient(error: Error): boolean {
+  if (error instanceof postgres.PostgresError) return transientStates.test(error.code)
+  const code = codeOf(error)
+  return (
+    code !== undefined &&
+    /^(CONNECT|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT)/.test(code)
+  )
+}
+
+function codeOf(error: Error): string | undefined {
+  if (error instanceof AggregateError) return error.errors.map((inner: Error) => codeOf(inner)).find(Boolean)
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+async function withTimeout<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () =>
+        reject(
+          new StoreUnavailableError(`the store did not answer within ${timeoutMs} ms`, { retryAfterMs }),
+        ),
+      timeoutMs,
+    )
+  })
+  try {
+    return await Promise.race([work, timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,119 @@
+import { GroupCommitter, type GroupCommitOptions } from './group-committer.ts'
+import type { Change } from './invalidation.ts'
+import { ReadCache, type ReadCacheOptions } from './read-cache.ts'
+import type { RatingStore, ScoreCounts } from './store.ts'
+import type { ListQuery, Page, Rating, RatingsApi, RatingWrite, Summary } from './types.ts'
+
+export interface RatingsServiceOptions {
+  readonly store: RatingStore
+  readonly groupCommit: Pick<GroupCommitOptions, 'maxDelayMs' | 'batchMax' | 'inFlightMax' | 'queueMax'>
+  readonly cache: ReadCacheOptions
+  readonly bayesian: { readonly priorMean: number; readonly priorWeight: number }
+  /** Called after a commit, before the callers are answered, so that other regions can be told. */
+  readonly onChanged?: (changes: readonly Change[]) => void
+  /** Called when a batch has ended. */
+  readonly onBatch?: (batch: { size: number; durationMs: number; failed: boolean }) => void
+}
+
+/** Counts since the start, and what waits now. */
+export interface RatingsStats {
+  readonly stored: number
+  readonly queued: number
+  readonly cacheEntries: number
+  readonly cacheHits: number
+  readonly cacheMisses: number
+}
+
+/** Ratings of one edge: its cache and group commit in front of the store. */
+export class RatingsService implements RatingsApi {
+  readonly #options: RatingsServiceOptions
+  readonly #committer: GroupCommitter
+  readonly #summaries: ReadCache<ScoreCounts>
+  readonly #ratings: ReadCache<Rating | undefined>
+  #stored = 0
+
+  constructor(options: RatingsServiceOptions) {
+    this.#options = options
+    this.#summaries = new ReadCache(options.cache)
+    this.#ratings = new ReadCache(options.cache)
+    this.#committer = new GroupCommitter({
+      ...options.groupCommit,
+      commit: (writes) => options.store.putMany(writes),
+      onBatch: ({ writes, durationMs, failed }) => {
+        options.onBatch?.({ size: writes.length, durationMs, failed })
+        // Even when it failed: a write that was not answered may have been committed.
+        this.#changed(writes)
+        if (!failed) this.#stored += writes.length
+      },
+    })
+  }
+
+  rate(write: RatingWrite): Promise<Rating> {
+    return this.#committer.put(write)
+  }
+
+  async remove(subject: string, user: string): Promise<boolean> {
+    try {
+      return await this.#options.store.remove(subject, user)
+    } finally {
+      this.#changed([{ subject, user }])
+    }
+  }
+
+  find(subject: string, user: string): Promise<Rating | undefined> {
+    return this.#ratings.read(ratingKey({ subject, user }), () => this.#options.store.find(subject, user))
+  }
+
+  list(subject: string, query: ListQuery): Promise<Page<Rating>> {
+    return this.#options.store.list(subject, query)
+  }
+
+  async summary(subject: string): Promise<Summary> {
+    const { count, histogram } = await this.#summaries.read(subject, () =>
+      this.#options.store.scores(subject),
+    )
+    const { priorMean, priorWeight } = this.#options.bayesian
+    const sum = histogram.reduce((total, n, index) => total + n * (index + 1), 0)
+    const weight = priorWeight + count
+    return {
+      subject,
+      count,
+      mean: count > 0 ? sum / count : null,
+      bayesianMean: weight > 0 ? (priorWeight * priorMean + sum) / weight : priorMean,
+      histogram: { 1: histogram[0], 2: histogram[1], 3: histogram[2], 4: histogram[3], 5: histogram[4] },
+    }
+  }
+
+  /** Forgets what is cached of ratings that changed, here or in another region. */
+  invalidate(changes: readonly Change[]): void {
+    for (const change of changes) {
+      this.#summaries.forget(change.subject)
+      this.#ratings.forget(ratingKey(change))
+    }
+  }
+
+  stats(): RatingsStats {
+    return {
+      stored: this.#stored,
+      queued: this.#committer.queued,
+      cacheEntries: this.#summaries.size + this.#ratings.size,
+      cacheHits: this.#summaries.hits + this.#ratings.hits,
+      cacheMisses: this.#summaries.misses + this.#ratings.misses,
+    }
+  }
+
+  /** Resolves when every write that was accepted is committed, or has failed. */
+  drain(): Promise<void> {
+    return this.#committer.drain()
+  }
+
+  #changed(writes: readonly Change[]): void {
+    const changes = writes.map(({ subject, user }) => ({ subject, user }))
+    this.invalidate(changes)
+    this.#options.onChanged?.(changes)
+  }
+}
+
+function ratingKey({ subject, user }: Change): string {
+  return JSON.stringify([subject, user])
+}

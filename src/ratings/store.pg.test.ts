@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startPostgres, type PostgresServer } from '../../test/support/postgres.ts'
+import { StoreUnavailableError } from './errors.ts'
+import { migrate, NewerSchemaError } from './migrations.ts'
+import { openPostgres } from './postgres-driver.ts'
+import type { Sql } from './sql.ts'
+import { openSqlStore } from './sql-store.ts'
+import { runStoreContract } from './store.contract.ts'
+import type { RatingWrite } from './types.ts'
+
+let server: PostgresServer
+
+beforeAll(async () => {
+  server = await startPostgres()
+})
+afterAll(() => server.stop())
+
+const connect = (url: string): Sql =>
+  openPostgres({ url, poolMax: 4, connectTimeoutMs: 5000, statementTimeoutMs: 20_000 })
+
+runStoreContract('PostgreSQL', async () => openSqlStore(connect(await server.createDatabase())))
+
+describe('PostgreSQL', () => {
+  test('edges that start together on an empty database all come up', async () => {
+    const url = await server.createDatabase()
+    const stores = await Promise.all(Array.from({ length: 4 }, () => openSqlStore(connect(url))))
+    expect(await stores[3]!.scores('nothing')).toMatchObject({ count: 0 })
+    await Promise.all(stores.map((store) => store.close()))
+  })
+
+  test('a database of a newer version is refused', async () => {
+    const sql = connect(await server.createDatabase())
+    await migrate(sql)
+    await sql.query('insert into openclaw_migrations (version) values (1000)', [])
+    await expect(migrate(sql)).rejects.toThrow(NewerSchemaError)
+    await sql.close()
+  })
+
+  test('three edges that hammer ten subjects neither deadlock nor let a summary drift', async () => {
+    const url = await server.createDatabase()
+    const stores = await Promise.all(Array.from({ length: 3 }, () => openSqlStore(connect(url))))
+    let state = 1
+    const random = (below: number): number => {
+      state = Math.imul(state, 1_103_515_245) + 12_345
+      return (state >>> 8) % below
+    }
+    const batch = (): RatingWrite[] =>
+      Array.from({ length: 1 + random(40) }, () => ({
+        subject: `subject${random(10)}`,
+        user: `user${random(30)}`,
+        score: 1 + random(5),
+        comment: null,
+      }))
+    const hammer = async (store: (typeof stores)[number]): Promise<void> => {
+      for (let i = 0; i < 60; i++) {
+        if (random(5) === 0) await store.remove(`subject${random(10)}`, `user${random(30)}`)
+        else await store.putMany(batch())
+      }
+    }
+    await Promise.all(stores.flatMap((store) => [hammer(store), hammer(store)]))
+    for (let i = 0; i < 10; i++) {
+      const { items } = await stores[0]!.list(`subject${i}`, { limit: 100 })
+      const histogram = [1, 2, 3, 4, 5].map((score) => items.filter((item) => item.score === score).length)
+      expect(await stores[0]!.scores(`subject${i}`)).toEqual({ count: items.length, histogram })
+    }
+    await Promise.all(stores.map((store) => store.close()))
+  })
+
+  test('while the server is down the store is unavailable, without naming its address; afterwards it works again', async () => {
+    const own = await startPostgres()
+    const store = await openSqlStore(connect(own.url))
+    const rating = { subject: 'tea', user: 'alice', score: 5, comment: null }
+    await own.kill()
+    const failure = await store.putMany([rating]).catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(StoreUnavailableError)
+    expect(String(failure)).not.toMatch(/postgres:|127\.0\.0\.1/)
+    await own.restart()
+    await expect.poll(() => store.putMany([rating]).catch(() => []), { timeout: 20_000 }).toHaveLength(1)
+    await store.close()
+    await own.stop()
+  })
+})

@@ -1,0 +1,26 @@
+import type { ListQuery, Page, Rating, RatingWrite } from './types.ts'
+
+/** How many ratings of each score a subject has. */
+export interface ScoreCounts {
+  readonly count: number
+  /** Of score 1, 2, 3, 4 and 5. */
+  readonly histogram: readonly [number, number, number, number, number]
+}
+
+/** Where ratings are kept. Every method may throw a StoreUnavailableError; after it, a write may or may not have happened. */
+export interface RatingStore {
+  /**
+   * Stores ratings, each replacing that of the same subject and user; all or none. Answers them in the same order. Of two for the
+   * same subject and user the later stays.
+   */
+  putMany(writes: readonly RatingWrite[]): Promise<Rating[]>
+  remove(subject: string, user: string): Promise<boolean>
+  find(subject: string, user: string): Promise<Rating | undefined>
+  /** Newest change first. @throws {CursorError} */
+  list(subject: string, query: ListQuery): Promise<Page<Rating>>
+  /** Zeros for a subject without ratings. */
+  scores(subject: string): Promise<ScoreCounts>
+  /** Resolves if the store answers. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,132 @@
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import postgres from 'postgres'
+
+/** A PostgreSQL server of its own: a new cluster in a temporary directory, on a free loopback port, durable as by default. */
+export interface PostgresServer {
+  /** Of its database `postgres`. */
+  readonly url: string
+  /** Ends it and removes its files. */
+  stop(): Promise<void>
+  /** Ends it as `kill -9` would; `restart` brings it back. */
+  kill(): Promise<void>
+  restart(): Promise<void>
+  /** A new, empty database; answers its URL. */
+  createDatabase(): Promise<string>
+}
+
+const startTimeoutMs = 60_000
+let databases = 0
+
+export async function startPostgres(): Promise<PostgresServer> {
+  const bin = findBinaries()
+  const directory = mkdtempSync(join(tmpdir(), 'openclaw-postgres-'))
+  const data = join(directory, 'data')
+  chmodSync(directory, 0o777)
+  const port = await freePort()
+  const initdb = ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-locale', '--no-sync']
+  execFileSync(...unprivileged(join(bin, 'initdb'), initdb), { stdio: 'ignore' })
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`
+  const options = [
+    '-D',
+    data,
+    '-p',
+    String(port),
+    '-c',
+    'listen_addresses=127.0.0.1',
+    '-c',
+    'unix_socket_directories=',
+  ]
+  let child: ChildProcess | undefined
+
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    // The postmaster: the child itself, or what it runs in another user's name.
+    const pid = Number(execFileSync('head', ['-1', join(data, 'postmaster.pid')], { encoding: 'utf8' }))
+    process.kill(pid, signal)
+    await exit
+  }
+  const restart = async (): Promise<void> => {
+    if (existsSync(join(data, 'postmaster.pid'))) rmSync(join(data, 'postmaster.pid'))
+    child = spawn(...unprivileged(join(bin, 'postgres'), options), { stdio: 'ignore' })
+    await untilReady(url, child)
+  }
+  await restart()
+  return {
+    url,
+    restart,
+    kill: () => end('SIGKILL'),
+    stop: async () => {
+      await end('SIGINT')
+      rmSync(directory, { recursive: true, force: true })
+    },
+    createDatabase: async () => {
+      const name = `test_${++databases}`
+      const sql = postgres(url, { max: 1, onnotice: () => {} })
+      await sql.unsafe(`create database ${name}`)
+      await sql.end()
+      return url.replace(/postgres$/, name)
+    },
+  }
+}
+
+/** Resolves when the server answers. */
+async function untilReady(url: string, child: ChildProcess): Promise<void> {
+  const deadline = performance.now() + startTimeoutMs
+  for (;;) {
+    const sql = postgres(url, { max: 1, connect_timeout: 1, onnotice: () => {} })
+    try {
+      await sql`select 1`
+      return
+    } catch (error) {
+      if (child.exitCode !== null || performance.now() > deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    } finally {
+      await sql.end({ timeout: 1 })
+    }
+  }
+}
+
+/** PostgreSQL refuses to run as root: then another user runs it. */
+function unprivileged(command: string, args: string[]): [string, string[]] {
+  if (process.getuid?.() !== 0) return [command, args]
+  return ['setpriv', ['--reuid=postgres', '--regid=postgres', '--clear-groups', command, ...args]]
+}
+
+/** Where PostgreSQL's programs are; on Debian they are installed if they are nowhere. */
+function findBinaries(): string {
+  const found = lookForBinaries()
+  if (found !== undefined) return found
+  if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
+    const script = 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql'
+    const { status } = spawnSync('sh', ['-c', script], { stdio: 'ignore' })
+    const installed = status === 0 ? lookForBinaries() : undefined
+    if (installed !== undefined) return installed
+  }
+  throw new Error('PostgreSQL is needed: install it (Debian: apt-get install postgresql), and try again')
+}
+
+function lookForBinaries(): string | undefined {
+  const debian = '/usr/lib/postgresql'
+  const versions = existsSync(debian) ? readdirSync(debian).toSorted((a, b) => Number(b) - Number(a)) : []
+  const places = [
+    ...versions.map((version) => join(debian, version, 'bin')),
+    ...(process.env['PATH'] ?? '').split(':'),
+  ]
+  return places.find((place) => existsSync(join(place, 'initdb')) && existsSync(join(place, 'postgres')))
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
+}
