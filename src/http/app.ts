@@ -1,0 +1,193 @@
+import { Hono, type Context } from 'hono'
+import { CostError, UnknownLimitError } from '../limiter/errors.ts'
+import { CursorError, StoreUnavailableError } from '../ratings/errors.ts'
+import { requireScope, type Authenticator, type Identity } from './auth/authenticator.ts'
+import { docsPage } from './docs-page.ts'
+import { openApiDocument } from './openapi.ts'
+import type { Answer, Operation, Services } from './operation.ts'
+import { limitOperations } from './operations/limits.ts'
+import { ratingOperations } from './operations/ratings.ts'
+import { serviceOperations } from './operations/service.ts'
+import { ProblemError, retryAfter } from './problems.ts'
+import { readJson } from './read-json.ts'
+import { validateBody, validateParameters } from './validate.ts'
+
+export interface AppOptions extends Services {
+  readonly authenticate: Authenticator
+  /** Whether callers have to have credentials; for the documentation. */
+  readonly authenticated: boolean
+  readonly bodyBytesMax: number
+  /** Called once for each finished request. */
+  readonly observe: (request: FinishedRequest) => void
+  /** An error that nobody expected. */
+  readonly onError: (error: unknown, requestId: string) => void
+  /** Monotonic time. */
+  readonly nowMs: () => number
+}
+
+export interface FinishedRequest {
+  /** The template of its path, or `unmatched`: never what the caller sent. */
+  readonly route: string
+  readonly status: number
+  readonly durationMs: number
+}
+
+export const operations: readonly Operation[] = [
+  ...ratingOperations,
+  ...limitOperations,
+  ...serviceOperations,
+]
+
+const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
+const nobody: Identity = { subject: undefined, scopes: [] }
+const unmatchedRoute = 'unmatched'
+const jsonType = 'application/json'
+const problemType = 'application/problem+json'
+const pageHeaders = {
+  'content-type': 'text/html; charset=utf-8',
+  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+}
+
+/** The HTTP API. */
+export function createApp(options: AppOptions): Hono {
+  const app = new Hono()
+  for (const operation of operations) {
+    const path = operation.path.replaceAll(/\{(\w+)\}/g, ':$1')
+    app.on(operation.method, path, (context) =>
+      serve(options, { context, route: operation.path, run: () => call(options, operation, context) }),
+    )
+  }
+  addDocumentation(app, options)
+  const methods = Map.groupBy(app.routes, ({ path }) => path)
+  for (const [path, routes] of methods) {
+    const allowed = routes.map(({ method }) => method)
+    const allow = [...allowed, ...(allowed.includes('GET') ? ['HEAD'] : [])].join(', ')
+    app.all(path, (context) =>
+      serve(options, {
+        context,
+        route: unmatchedRoute,
+        run: () =>
+          Promise.reject(new ProblemError('method-not-allowed', `allowed: ${allow}`, { headers: { allow } })),
+      }),
+    )
+  }
+  app.notFound((context) =>
+    serve(options, {
+      context,
+      route: unmatchedRoute,
+      run: () => Promise.reject(new ProblemError('not-found', 'no such path; see /docs')),
+    }),
+  )
+  return app
+}
+
+function addDocumentation(app: Hono, options: AppOptions): void {
+  const document = JSON.stringify(openApiDocument(operations, options.authenticated))
+  let page: Promise<string> | undefined
+  const pages: Record<string, () => Promise<Answer>> = {
+    '/openapi.json': () =>
+      Promise.resolve({ status: 200, headers: { 'content-type': jsonType }, text: document }),
+    '/docs': async () => {
+      page ??= docsPage(operations, options.authenticated)
+      return { status: 200, headers: pageHeaders, text: await page }
+    },
+  }
+  for (const [path, run] of Object.entries(pages)) {
+    app.get(path, (context) => serve(options, { context, route: path, run }))
+  }
+}
+
+interface Serving {
+  readonly context: Context
+  readonly route: string
+  readonly run: () => Answer | Promise<Answer>
+}
+
+/** Runs a request to its answer or its problem document, and tells the observer. */
+async function serve(options: AppOptions, { context, route, run }: Serving): Promise<Response> {
+  const startMs = options.nowMs()
+  const given = context.req.header('x-request-id')
+  const requestId = given !== undefined && requestIdPattern.test(given) ? given : crypto.randomUUID()
+  let response: Response
+  try {
+    const answered = run()
+    response = respond(context, answered instanceof Promise ? await answered : answered, requestId)
+  } catch (error) {
+    response = respondProblem(context, problemOf(error, options, requestId), requestId)
+  }
+  options.observe({ route, status: response.status, durationMs: options.nowMs() - startMs })
+  return response
+}
+
+async function call(options: AppOptions, operation: Operation, context: Context): Promise<Answer> {
+  const { req } = context
+  let identity = nobody
+  if (operation.scope) {
+    const authenticated = options.authenticate(req)
+    identity = authenticated instanceof Promise ? await authenticated : authenticated
+    requireScope(identity, operation.scope)
+  }
+  if (operation.params) requireDecodable(req.url)
+  const params = operation.params ? validateParameters(operation.params, req.param()) : {}
+  const query = operation.query ? validateParameters(operation.query, req.query()) : {}
+  const body = operation.body
+    ? validateBody(operation.body, await readJson(req, options.bodyBytesMax))
+    : undefined
+  return operation.handle(options, { params, query, body, identity }, context)
+}
+
+function requireDecodable(url: string): void {
+  if (!url.includes('%')) return
+  try {
+    decodeURIComponent(new URL(url).pathname)
+  } catch {
+    throw new ProblemError(
+      'malformed-path',
+      'a % in a path begins two hexadecimal digits, and all of them are UTF-8',
+    )
+  }
+}
+
+function respond(context: Context, { status, headers, json, text }: Answer, requestId: string): Response {
+  const all = {
+    'content-type': jsonType,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'x-request-id': requestId,
+    ...headers,
+  }
+  if (status === 204) return context.body(null, 204, { 'x-request-id': requestId })
+  return context.body(text ?? JSON.stringify(json), status, all)
+}
+
+function respondProblem(context: Context, problem: ProblemError, requestId: string): Response {
+  return context.body(JSON.stringify(problem.document(requestId)), problem.status, {
+    'content-type': problemType,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'x-request-id': requestId,
+    ...problem.headers,
+  })
+}
+
+/** The problem that an error is to the caller. */
+function problemOf(error: unknown, { onError }: AppOptions, requestId: string): ProblemError {
+  if (error instanceof ProblemError) return error
+  if (error instanceof UnknownLimitError) return new ProblemError('unknown-limit', error.message)
+  if (error instanceof CostError) {
+    return new ProblemError('invalid', error.message, { violations: [{ detail: error.message }] })
+  }
+  if (error instanceof CursorError) {
+    return new ProblemError('invalid', error.message, {
+      violations: [{ parameter: 'cursor', detail: error.message }],
+    })
+  }
+  if (error instanceof StoreUnavailableError) {
+    onError(error, requestId)
+    const detail = 'nothing is lost: send the request again'
+    return new ProblemError('store-unavailable', detail, { headers: retryAfter(error.retryAfterMs) })
+  }
+  onError(error, requestId)
+  return new ProblemError('internal', `see the log for request ${requestId}`)
+}

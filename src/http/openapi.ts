@@ -1,0 +1,89 @@
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponseObject } from 'zod-openapi'
+import type { Operation } from './operation.ts'
+import { problems, type ProblemCode } from './problems.ts'
+import { problemDocument, userName } from './schemas.ts'
+import { z } from 'zod'
+
+export type OpenApiDocument = ReturnType<typeof createDocument>
+
+const rateLimitHeaders = z.object({
+  'RateLimit-Policy': z
+    .string()
+    .meta({ description: 'Quota and window (draft-ietf-httpapi-ratelimit-headers-10).' }),
+  RateLimit: z.string().meta({ description: 'What is left, and seconds until the bucket is full.' }),
+})
+
+/** The OpenAPI 3.1 document of the operations. */
+export function openApiDocument(operations: readonly Operation[], authenticated: boolean): OpenApiDocument {
+  const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {}
+  for (const operation of operations) {
+    paths[operation.path] = {
+      ...paths[operation.path],
+      [operation.method]: describe(operation, authenticated),
+    }
+  }
+  return createDocument({
+    openapi: '3.1.0',
+    info: {
+      title: 'OpenClaw Rating API Edge',
+      version: '1',
+      description: 'Ratings, and rate limits that hold across regions.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    paths,
+    components: {
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'An API key, or a JWT.' },
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+      },
+    },
+  })
+}
+
+/** All problems that an operation may answer. */
+export function problemsOf(operation: Operation, authenticated: boolean): ProblemCode[] {
+  const codes: ProblemCode[] = [...(operation.problems ?? [])]
+  if (operation.body) codes.push('malformed-json', 'body-too-large', 'not-json', 'too-slow')
+  if (operation.body || operation.params || operation.query) codes.push('invalid')
+  if (operation.params) codes.push('malformed-path')
+  if (operation.asUser) codes.push(authenticated ? 'identity-not-yours' : 'identity-missing')
+  if (operation.scope && authenticated) codes.push('unauthenticated', 'forbidden')
+  codes.push('internal')
+  return codes
+}
+
+function describe(operation: Operation, authenticated: boolean): ZodOpenApiOperationObject {
+  const { success } = operation
+  const schema = success.schema ?? (success.contentType === undefined ? undefined : z.string())
+  const responses: Record<string, ZodOpenApiResponseObject> = {
+    [success.status]: {
+      description: success.description,
+      ...(success.rateLimited && { headers: rateLimitHeaders }),
+      ...(schema && { content: { [success.contentType ?? 'application/json']: { schema } } }),
+    },
+  }
+  const byStatus = Map.groupBy(problemsOf(operation, authenticated), (code) => problems[code].status)
+  for (const [status, codes] of byStatus) {
+    const description = codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join(' ')
+    responses[status] = { description, content: { 'application/problem+json': { schema: problemDocument } } }
+  }
+  const query = operation.asUser && !authenticated ? z.object({ user: userName }) : operation.query
+  return {
+    operationId: operationId(operation),
+    summary: operation.summary,
+    tags: [operation.tag],
+    ...(operation.scope && authenticated && { security: [{ bearer: [] }, { apiKey: [] }] }),
+    ...((operation.params || query) && {
+      requestParams: { ...(operation.params && { path: operation.params }), ...(query && { query }) },
+    }),
+    ...(operation.body && {
+      requestBody: { required: true, content: { 'application/json': { schema: operation.body } } },
+    }),
+    responses,
+  }
+}
+
+function operationId({ method, path }: Operation): string {
+  const words = path.split(/[^a-z0-9]+/i).filter(Boolean)
+  return [method, ...words.map((word) => word.charAt(0).toUpperCase() + word.slice(1))].join('')
+}

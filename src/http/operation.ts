@@ -1,0 +1,77 @@
+import type { Context } from 'hono'
+import type { z } from 'zod'
+import type { LimiterApi } from '../limiter/types.ts'
+import type { RatingsApi } from '../ratings/types.ts'
+import type { Identity, Scope } from './auth/authenticator.ts'
+import type { ProblemCode } from './problems.ts'
+
+/** What the operations work on. */
+export interface Services {
+  readonly limiter: LimiterApi
+  readonly ratings: RatingsApi
+  /** The limit that guards ratings, and the tokens a rating takes. */
+  readonly ratingsLimit: { readonly name: string; readonly cost: number }
+  /** Whether the node can serve, and why not. */
+  readonly ready: () => { readonly ready: boolean; readonly checks: Readonly<Record<string, string>> }
+  /** The metrics in Prometheus' format. */
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>
+}
+
+/** A request, validated. */
+export interface Call<Params, Query, Body> {
+  readonly params: Params
+  readonly query: Query
+  readonly body: Body
+  readonly identity: Identity
+}
+
+/** An answer: JSON, unless it is text already. */
+export interface Answer {
+  readonly status: 200 | 201 | 204 | 503
+  readonly headers?: Readonly<Record<string, string>>
+  readonly json?: unknown
+  readonly text?: string
+}
+
+/**
+ * One call of the API, declared once: it is served, validated and documented from this. `path` is in OpenAPI's form, and the
+ * label of its metrics.
+ */
+export interface Operation<
+  Params extends z.ZodObject = z.ZodObject,
+  Query extends z.ZodObject = z.ZodObject,
+  Body extends z.ZodType = z.ZodType,
+> {
+  readonly method: 'get' | 'post' | 'delete'
+  readonly path: string
+  readonly summary: string
+  readonly tag: 'Ratings' | 'Limits' | 'Service'
+  /** What the caller's credentials must allow; open to all without. */
+  readonly scope?: Scope
+  /** Takes `?user=` while authentication is off. */
+  readonly asUser?: boolean
+  readonly params?: Params
+  readonly query?: Query
+  readonly body?: Body
+  readonly success: {
+    readonly status: 200 | 201 | 204
+    readonly description: string
+    readonly schema?: z.ZodType
+    readonly contentType?: string
+    readonly rateLimited?: boolean
+  }
+  /** Problems of its own, beside those of its parameters, body and scope. */
+  readonly problems?: readonly ProblemCode[]
+  readonly handle: (
+    services: Services,
+    call: Call<z.output<Params>, z.output<Query>, z.output<Body>>,
+    context: Context,
+  ) => Answer | Promise<Answer>
+}
+
+/** Declares an operation, with the types of its handler inferred from its schemas. */
+export function operation<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType>(
+  declared: Operation<Params, Query, Body>,
+): Operation {
+  return declared
+}

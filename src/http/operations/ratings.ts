@@ -1,0 +1,156 @@
+import type { z } from 'zod'
+import { StoreUnavailableError } from '../../ratings/errors.ts'
+import type { Rating } from '../../ratings/types.ts'
+import { requireScope, type Identity } from '../auth/authenticator.ts'
+import { operation, type Answer, type Services } from '../operation.ts'
+import { ProblemError, retryAfter } from '../problems.ts'
+import { rateLimitHeaders } from '../rate-limit-headers.ts'
+import * as schemas from '../schemas.ts'
+
+/** Takes the caller's tokens, then stores his rating; tokens for a rating that could not be stored are given back. */
+async function rate(
+  { limiter, ratings, ratingsLimit }: Services,
+  identity: Identity,
+  body: z.output<typeof schemas.ratingBody>,
+): Promise<{ rating: Rating; headers: Record<string, string> }> {
+  const user = requireSubject(identity)
+  const decision = limiter.take(ratingsLimit.name, user, ratingsLimit.cost)
+  const headers = rateLimitHeaders(decision)
+  if (!decision.allowed) {
+    throw new ProblemError('rate-limited', `the limit "${ratingsLimit.name}" is exhausted for this user`, {
+      headers: { ...headers, ...retryAfter(decision.retryAfterMs) },
+    })
+  }
+  try {
+    const rating = await ratings.rate({
+      subject: body.subject,
+      user,
+      score: body.score,
+      comment: body.comment ?? null,
+    })
+    return { rating, headers }
+  } catch (error) {
+    if (error instanceof StoreUnavailableError) limiter.give(ratingsLimit.name, user, ratingsLimit.cost)
+    throw error
+  }
+}
+
+function requireSubject(identity: Identity): string {
+  if (identity.subject !== undefined) return identity.subject
+  throw new ProblemError(
+    'identity-missing',
+    'user: missing; while authentication is off it says whose rating it is',
+    {
+      violations: [{ parameter: 'user', detail: 'missing; allowed: 1 to 256 characters' }],
+    },
+  )
+}
+
+function ratingJson(rating: Rating): Record<string, unknown> {
+  return {
+    subject: rating.subject,
+    user: rating.user,
+    score: rating.score,
+    comment: rating.comment,
+    createdAt: rating.createdAt.toISOString(),
+    updatedAt: rating.updatedAt.toISOString(),
+  }
+}
+
+export const ratingOperations = [
+  operation({
+    method: 'post',
+    path: '/v1/ratings',
+    summary: 'Rate a subject; sending again replaces the rating.',
+    tag: 'Ratings',
+    scope: 'rate',
+    asUser: true,
+    body: schemas.ratingBody,
+    success: {
+      status: 201,
+      description: 'The rating, committed.',
+      schema: schemas.rating,
+      rateLimited: true,
+    },
+    problems: ['rate-limited', 'store-unavailable'],
+    handle: async (services, { identity, body }): Promise<Answer> => {
+      const { rating, headers } = await rate(services, identity, body)
+      return { status: 201, headers, json: ratingJson(rating) }
+    },
+  }),
+  operation({
+    method: 'post',
+    path: '/rating',
+    summary: "Rate a subject, as the guide's handler does.",
+    tag: 'Ratings',
+    scope: 'rate',
+    asUser: true,
+    body: schemas.ratingBody,
+    success: { status: 200, description: 'The rating is committed.', schema: schemas.ok, rateLimited: true },
+    problems: ['rate-limited', 'store-unavailable'],
+    handle: async (services, { identity, body }): Promise<Answer> => {
+      const { headers } = await rate(services, identity, body)
+      return { status: 200, headers, json: { status: 'ok' } }
+    },
+  }),
+  operation({
+    method: 'get',
+    path: '/v1/subjects/{subject}',
+    summary: 'Read the summary of a subject; zeros where nobody has rated.',
+    tag: 'Ratings',
+    scope: 'read',
+    params: schemas.subjectParams,
+    success: { status: 200, description: 'The summary.', schema: schemas.summary },
+    problems: ['store-unavailable'],
+    handle: async ({ ratings }, { params }): Promise<Answer> => ({
+      status: 200,
+      json: await ratings.summary(params.subject),
+    }),
+  }),
+  operation({
+    method: 'get',
+    path: '/v1/subjects/{subject}/ratings',
+    summary: 'List the ratings of a subject, the newest change first.',
+    tag: 'Ratings',
+    scope: 'read',
+    params: schemas.subjectParams,
+    query: schemas.pageQuery,
+    success: { status: 200, description: 'A page.', schema: schemas.ratingPage },
+    problems: ['store-unavailable'],
+    handle: async ({ ratings }, { params, query: { cursor, limit } }): Promise<Answer> => {
+      const page = await ratings.list(params.subject, { limit, ...(cursor !== undefined && { cursor }) })
+      return { status: 200, json: { items: page.items.map(ratingJson), nextCursor: page.nextCursor } }
+    },
+  }),
+  operation({
+    method: 'get',
+    path: '/v1/subjects/{subject}/ratings/{user}',
+    summary: 'Read one rating.',
+    tag: 'Ratings',
+    scope: 'read',
+    params: schemas.ratingParams,
+    success: { status: 200, description: 'The rating.', schema: schemas.rating },
+    problems: ['not-found', 'store-unavailable'],
+    handle: async ({ ratings }, { params }): Promise<Answer> => {
+      const rating = await ratings.find(params.subject, params.user)
+      if (!rating) throw new ProblemError('not-found', 'this user has not rated this subject')
+      return { status: 200, json: ratingJson(rating) }
+    },
+  }),
+  operation({
+    method: 'delete',
+    path: '/v1/subjects/{subject}/ratings/{user}',
+    summary: 'Delete a rating: your own, or with the scope admin any.',
+    tag: 'Ratings',
+    scope: 'rate',
+    asUser: true,
+    params: schemas.ratingParams,
+    success: { status: 204, description: 'It is gone.' },
+    problems: ['not-found', 'store-unavailable'],
+    handle: async ({ ratings }, { params, identity }): Promise<Answer> => {
+      if (identity.subject !== params.user) requireScope(identity, 'admin')
+      if (await ratings.remove(params.subject, params.user)) return { status: 204 }
+      throw new ProblemError('not-found', 'this user has not rated this subject')
+    },
+  }),
+]

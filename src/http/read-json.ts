@@ -1,0 +1,47 @@
+import type { HonoRequest } from 'hono'
+import { ProblemError } from './problems.ts'
+
+/** The body of a request, parsed. @throws {ProblemError} when it is not JSON, or larger than `bytesMax`; then it isn't read to the end. */
+export async function readJson(request: HonoRequest, bytesMax: number): Promise<unknown> {
+  const type = request.header('content-type')
+  if (type === undefined || !/^application\/json\s*(;|$)/i.test(type)) {
+    const detail = `content-type ${type === undefined ? 'is missing' : `"${type.slice(0, 64)}" is not allowed`}; allowed: application/json`
+    throw new ProblemError('not-json', detail)
+  }
+  const length = request.header('content-length')
+  if (length !== undefined && Number(length) > bytesMax) throw tooLarge(bytesMax)
+  const text = length === undefined ? await readBounded(request, bytesMax) : await request.text()
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new ProblemError('malformed-json', text === '' ? 'the body is empty' : positionOf(error))
+  }
+}
+
+/** A body of unknown length, as far as allowed. */
+async function readBounded(request: HonoRequest, bytesMax: number): Promise<string> {
+  const { body } = request.raw
+  if (!body) return ''
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > bytesMax) throw tooLarge(bytesMax)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
+function tooLarge(bytesMax: number): ProblemError {
+  // The rest of the body is not read, so the connection can't be used again.
+  return new ProblemError('body-too-large', `allowed: up to ${bytesMax} bytes`, {
+    headers: { connection: 'close' },
+  })
+}
+
+/** What the parser says, without the text that it quotes. */
+function positionOf(error: unknown): string {
+  const position =
+    error instanceof Error ? /at position \d+( \(line \d+ column \d+\))?/.exec(error.message) : null
+  return position ? `it ends being JSON ${position[0]}` : 'it is cut short, or no JSON'
+}
