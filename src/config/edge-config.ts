@@ -1,0 +1,206 @@
+import { isMap } from './raw.ts'
+import { limitSchema, type Settings } from './schema.ts'
+import { Secret } from './secret.ts'
+
+/** What one region adds to a limit. */
+export interface ShareConfig {
+  /** Tokens; a positive integer. */
+  readonly capacity: number
+  /** Tokens a second; positive. */
+  readonly refillPerSec: number
+}
+
+export type SharesConfig = Readonly<Record<string, ShareConfig>>
+
+export interface LimitConfig {
+  readonly name: string
+  readonly mode: 'pooled' | 'local'
+  /** Whom a bucket counts. */
+  readonly key: 'user'
+  /** Tokens that a request takes unless it says how many. */
+  readonly cost: number
+  /** By region. A region that is not in it adds nothing. */
+  readonly shares: SharesConfig
+  readonly overrides: readonly { readonly keys: readonly string[]; readonly shares: SharesConfig }[]
+  /** Buckets in memory at most. */
+  readonly bucketsMax: number
+}
+
+export type Scope = 'rate' | 'read' | 'admin'
+
+export interface ApiKeyConfig {
+  /** Names the key in logs. */
+  readonly id: string
+  /** The user it stands for. */
+  readonly subject: string
+  /** SHA-256 of the key; 64 small hexadecimal digits. */
+  readonly sha256: string
+  readonly scopes: readonly Scope[]
+}
+
+/** Exactly one of `jwksUrl` and `publicKeyFile` is not null. */
+export interface JwtConfig {
+  readonly issuer: string
+  readonly audience: string
+  readonly jwksUrl: string | null
+  readonly publicKeyFile: string | null
+  readonly subjectClaim: string
+  readonly scopeClaim: string
+}
+
+/** The configuration of an edge: complete, valid and deeply frozen. Times are milliseconds. */
+export interface EdgeConfig {
+  /** At least one; the one named `ratings`, if there is one, guards the ratings. */
+  readonly limits: readonly LimitConfig[]
+  /** Every region that has a share of some limit, in the order of the file. */
+  readonly regions: readonly string[]
+  readonly cluster: {
+    readonly name: string
+    /** 16 to 1024 small hexadecimal digits; null when the environment gives none, which is right for one process only. */
+    readonly hashKey: Secret | null
+  }
+  readonly auth: {
+    readonly mode: 'required' | 'off'
+    readonly apiKeys: readonly ApiKeyConfig[]
+    readonly jwt: JwtConfig | null
+  }
+  readonly sync: { readonly intervalMs: number; readonly contactTimeoutMs: number }
+  readonly store: {
+    /** Of the embedded database. */
+    readonly dataDir: string
+    /** Of PostgreSQL; null for the embedded database. */
+    readonly url: Secret | null
+    readonly poolMax: number
+    readonly connectTimeoutMs: number
+    readonly statementTimeoutMs: number
+    readonly groupCommit: {
+      readonly maxDelayMs: number
+      readonly batchMax: number
+      readonly inFlightMax: number
+      readonly queueMax: number
+    }
+    readonly cache: { readonly maxEntries: number; readonly ttlMs: number; readonly staleMs: number }
+    readonly bayesian: { readonly priorMean: number; readonly priorWeight: number }
+  }
+  readonly http: {
+    readonly host: string
+    /** 0 is any free one. */
+    readonly port: number
+    readonly maxBodyBytes: number
+    readonly requestTimeoutMs: number
+    readonly headersTimeoutMs: number
+    readonly keepAliveTimeoutMs: number
+    readonly shutdownTimeoutMs: number
+    readonly maxConnections: number
+  }
+  readonly log: { readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent' }
+}
+
+type Shares = NonNullable<Settings['token_buckets']>
+
+export function toEdgeConfig(
+  settings: Settings,
+  secrets: { hashKey: Secret | null; storeUrl: Secret | null },
+): EdgeConfig {
+  const limits = toLimits(settings)
+  const { cluster, sync, http, log } = settings
+  return deepFreeze({
+    limits,
+    regions: regionsOf(limits),
+    cluster: { name: cluster.name, hashKey: secrets.hashKey },
+    auth: toAuth(settings.auth),
+    sync: { intervalMs: sync.interval, contactTimeoutMs: sync.contact_timeout },
+    store: toStore(settings.store, secrets.storeUrl),
+    http: {
+      host: http.host,
+      port: http.port,
+      maxBodyBytes: http.max_body_bytes,
+      requestTimeoutMs: http.request_timeout,
+      headersTimeoutMs: http.headers_timeout,
+      keepAliveTimeoutMs: http.keep_alive_timeout,
+      shutdownTimeoutMs: http.shutdown_timeout,
+      maxConnections: http.max_connections,
+    },
+    log: { level: log.level },
+  })
+}
+
+/** `token_buckets` is the limit `ratings` with the defaults of a limit. */
+function toLimits({ token_buckets: shares, limits = {} }: Settings): LimitConfig[] {
+  const short = shares ? { ratings: limitSchema.parse({ shares }) } : {}
+  return Object.entries({ ...short, ...limits }).map(([name, limit]) => ({
+    name,
+    mode: limit.mode,
+    key: limit.key,
+    cost: limit.cost,
+    shares: toShares(limit.shares),
+    overrides: limit.overrides.map((override) => ({
+      keys: override.keys,
+      shares: toShares(override.shares),
+    })),
+    bucketsMax: limit.max_buckets,
+  }))
+}
+
+function toShares(shares: Shares): SharesConfig {
+  const entries = Object.entries(shares).map(([region, { capacity, refill_per_sec: refillPerSec }]) => [
+    region,
+    { capacity, refillPerSec },
+  ])
+  return Object.fromEntries(entries)
+}
+
+function regionsOf(limits: readonly LimitConfig[]): string[] {
+  const shares = limits.flatMap((limit) => [
+    limit.shares,
+    ...limit.overrides.map((override) => override.shares),
+  ])
+  return [...new Set(shares.flatMap((some) => Object.keys(some)))]
+}
+
+function toAuth(auth: Settings['auth']): EdgeConfig['auth'] {
+  if (!auth) return { mode: 'off', apiKeys: [], jwt: null }
+  const { mode, api_keys: keys, jwt } = auth
+  return {
+    mode,
+    apiKeys: keys.map(({ sha256, ...key }) => ({ ...key, sha256: sha256.toLowerCase() })),
+    jwt: jwt
+      ? {
+          issuer: jwt.issuer,
+          audience: jwt.audience,
+          jwksUrl: jwt.jwks_url ?? null,
+          publicKeyFile: jwt.public_key_file ?? null,
+          subjectClaim: jwt.subject_claim,
+          scopeClaim: jwt.scope_claim,
+        }
+      : null,
+  }
+}
+
+function toStore(store: Settings['store'], fromEnvironment: Secret | null): EdgeConfig['store'] {
+  const { group_commit: group, cache, bayesian } = store
+  const fromFile = store.url === undefined ? null : new Secret(store.url)
+  return {
+    dataDir: store.data_dir,
+    url: fromEnvironment ?? fromFile,
+    poolMax: store.pool_max,
+    connectTimeoutMs: store.connect_timeout,
+    statementTimeoutMs: store.statement_timeout,
+    groupCommit: {
+      maxDelayMs: group.max_delay,
+      batchMax: group.batch_max,
+      inFlightMax: group.in_flight_max,
+      queueMax: group.queue_max,
+    },
+    cache: { maxEntries: cache.max_entries, ttlMs: cache.ttl, staleMs: cache.stale },
+    bayesian: { priorMean: bayesian.prior_mean, priorWeight: bayesian.prior_weight },
+  }
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (Array.isArray(value) || isMap(value)) {
+    for (const part of Object.values(value)) deepFreeze(part)
+    Object.freeze(value)
+  }
+  return value
+}
