@@ -50,11 +50,11 @@ export function text(isAllowed: RegExp | ((value: string) => boolean), allowed: 
     .meta({ allowed })
 }
 
-/** 1 to `lengthMax` characters, none of them a control character. */
+/** 1 to `lengthMax` UTF-16 units, none of them a control character or half of a surrogate pair. */
 export const plainText = (lengthMax: number) =>
   text(
-    (value) => value.length >= 1 && value.length <= lengthMax && !/\p{Cc}/u.test(value),
-    `a text of 1 to ${lengthMax} characters`,
+    (value) => value.length >= 1 && value.length <= lengthMax && !/[\p{Cc}\p{Cs}]/u.test(value),
+    `a text of 1 to ${lengthMax} characters, none of them a control character`,
   )
 
 /** A map whose keys are free, but for a pattern that `name` says in words. */

@@ -107,6 +107,11 @@ test.each([
     '6:20 limits.a.overrides[1].keys[1]: this key is in overrides[0] already; allowed: one override a key',
   ],
   [
+    'half of a surrogate pair in a key',
+    'limits: {a: {shares: &s {us: {capacity: 1, refill_per_sec: 1}}, overrides: [{keys: ["\\ud800"], shares: *s}]}}',
+    '1:85 limits.a.overrides[0].keys[0]: "\\ud800" is not allowed; allowed: a text of 1 to 256 characters, none of them a control character',
+  ],
+  [
     'a cost that a pooled bucket never holds',
     'limits: {a: {cost: 3, shares: {us: {capacity: 1, refill_per_sec: 1}, eu: {capacity: 1, refill_per_sec: 1}}}}',
     '1:20 limits.a.cost: 3 is not allowed; allowed: a whole number from 1 to 2, the least that a full bucket holds',
