@@ -67,26 +67,25 @@ function compare(name: string, workload: Workload, roundCount: number, goal?: st
 }
 
 async function runRound(workload: Workload): Promise<Round> {
-  const names = Array.from({ length: workload.keys }, (_, i) => `user:${i}`)
-  const order = shuffledOrder(workload)
+  const keys = keysInOrder(workload)
   const warmUp = { ...workload, takes: 200_000 }
-  runOurs(warmUp, names, order)
-  await runTheirs(warmUp, names, order)
-  return { ours: runOurs(workload, names, order), theirs: await runTheirs(workload, names, order) }
+  runOurs(warmUp, keys)
+  await runTheirs(warmUp, keys)
+  return { ours: runOurs(workload, keys), theirs: await runTheirs(workload, keys) }
 }
 
-/** Keys in an order without pattern, the same in every run (xorshift32). */
-function shuffledOrder({ keys, takes }: Workload): Uint32Array {
+/** A string of its own for each take, as they come from requests; in an order without pattern, the same in every run (xorshift32). */
+function keysInOrder({ keys, takes }: Workload): string[] {
   let state = 0x9e3779b9
-  return Uint32Array.from({ length: takes }, () => {
+  return Array.from({ length: takes }, () => {
     state ^= state << 13
     state ^= state >>> 17
     state ^= state << 5
-    return (state >>> 0) % keys
+    return `user:${(state >>> 0) % keys}`
   })
 }
 
-function runOurs({ mode, tokens, takes }: Workload, names: string[], order: Uint32Array): number {
+function runOurs({ mode, tokens, takes }: Workload, keys: string[]): number {
   const network = new InProcessNetwork({ delayMs: () => 0, schedule: (deliver) => setImmediate(deliver) })
   const clock = new CoarseClock(() => performance.now())
   const limiter = new Limiter({
@@ -108,7 +107,7 @@ function runOurs({ mode, tokens, takes }: Workload, names: string[], order: Uint
   const startMs = performance.now()
   let tickAtMs = startMs
   for (let i = 0; i < takes; i++) {
-    limiter.take('ratings', names[order[i]!]!)
+    limiter.take('ratings', keys[i]!)
     if (i % takesBetweenLooks > 0 || performance.now() < tickAtMs + batchIntervalMs) continue
     tickAtMs = performance.now()
     limiter.tick()
@@ -116,12 +115,12 @@ function runOurs({ mode, tokens, takes }: Workload, names: string[], order: Uint
   return (takes / (performance.now() - startMs)) * 1000
 }
 
-async function runTheirs({ tokens, takes }: Workload, names: string[], order: Uint32Array): Promise<number> {
+async function runTheirs({ tokens, takes }: Workload, keys: string[]): Promise<number> {
   const limiter = new RateLimiterMemory({ points: tokens, duration: windowSec })
   const startMs = performance.now()
   for (let i = 0; i < takes; i++) {
     try {
-      await limiter.consume(names[order[i]!]!)
+      await limiter.consume(keys[i]!)
     } catch {
       // Refused: that is how it says so.
     }

@@ -23,7 +23,9 @@ export const wordsPerReplica = 3
 export const usedFlag = 1
 export const dirtyFlag = 2
 
-const rowsAtFirst = 1024
+const rowsAtFirst = 4096
+/** Rows grow by a lot at a time: the system gives memory only when it is written, and copies are few. */
+const rowsGrowth = 16
 /** The index is at most this full: beyond it, runs of occupied slots grow long. */
 const loadMax = 0.75
 
@@ -68,8 +70,9 @@ export class BucketTable {
     return this.#replicas
   }
 
+  /** Memory in use: rows ever used, and the index. */
   get bytes(): number {
-    return this.words.byteLength + this.#index.byteLength
+    return this.#highWater * this.stride * 4 + this.#index.byteLength
   }
 
   get isFull(): boolean {
@@ -145,7 +148,7 @@ export class BucketTable {
 
   #growRows(): void {
     const old = this.words
-    const rows = Math.min((old.length / this.stride) * 2, this.rowsMax)
+    const rows = Math.min((old.length / this.stride) * rowsGrowth, this.rowsMax)
     this.#allocate(rows * this.stride)
     this.words.set(old)
   }

@@ -9,8 +9,8 @@ import type { ProblemCode } from './problems.ts'
 export interface Services {
   readonly limiter: LimiterApi
   readonly ratings: RatingsApi
-  /** The limit that guards ratings, and the tokens a rating takes. */
-  readonly ratingsLimit: { readonly name: string; readonly cost: number }
+  /** The limit that guards ratings now, and the tokens a rating takes; ratings are not limited without one. */
+  readonly ratingsLimit: () => { readonly name: string; readonly cost: number } | undefined
   /** Whether the node can serve, and why not. */
   readonly ready: () => { readonly ready: boolean; readonly checks: Readonly<Record<string, string>> }
   /** The metrics in Prometheus' format. */

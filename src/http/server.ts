@@ -1,6 +1,6 @@
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 
 export interface ServerOptions {
   readonly app: Hono
@@ -34,10 +34,12 @@ export function startServer(options: ServerOptions): Promise<RunningServer> {
   server.maxHeadersCount = headersMax
   server.maxConnections = options.maxConnections
   let closing = false
+  const underWay = new Set<ServerResponse>()
   const listener = getRequestListener(options.app.fetch, { overrideGlobalObjects: false })
   server.on('request', (request, response) => {
-    // A client that keeps its connection would send its next request to a server that is gone.
-    if (closing) response.setHeader('connection', 'close')
+    if (closing) lastOnConnection(response)
+    underWay.add(response)
+    response.once('close', () => underWay.delete(response))
     void listener(request, response)
   })
   return new Promise((resolve, reject) => {
@@ -48,11 +50,17 @@ export function startServer(options: ServerOptions): Promise<RunningServer> {
         url: urlOf(server),
         close: ({ deadlineMs }) => {
           closing = true
+          for (const response of underWay) lastOnConnection(response)
           return close(server, deadlineMs)
         },
       })
     })
   })
+}
+
+/** A client that keeps its connection would send its next request to a server that is gone. */
+function lastOnConnection(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('connection', 'close')
 }
 
 function urlOf(server: Server): string {

@@ -1,6 +1,7 @@
 import type { BucketState, Decision } from '../bucket/decision.ts'
+import type { Key64 } from '../bucket/hash.ts'
 
-export type { BucketState, Decision }
+export type { BucketState, Decision, Key64 }
 
 /** What one region brings to a limit. The whole limit is the sum of the shares of the regions in contact. */
 export interface Share {

@@ -7,30 +7,32 @@ import { ProblemError, retryAfter } from '../problems.ts'
 import { rateLimitHeaders } from '../rate-limit-headers.ts'
 import * as schemas from '../schemas.ts'
 
+interface Stored {
+  readonly rating: Rating
+  readonly headers: Readonly<Record<string, string>>
+}
+
 /** Takes the caller's tokens, then stores his rating; tokens for a rating that could not be stored are given back. */
 async function rate(
   { limiter, ratings, ratingsLimit }: Services,
   identity: Identity,
   body: z.output<typeof schemas.ratingBody>,
-): Promise<{ rating: Rating; headers: Record<string, string> }> {
+): Promise<Stored> {
   const user = requireSubject(identity)
-  const decision = limiter.take(ratingsLimit.name, user, ratingsLimit.cost)
+  const write = { subject: body.subject, user, score: body.score, comment: body.comment ?? null }
+  const limit = ratingsLimit()
+  if (!limit) return { rating: await ratings.rate(write), headers: {} }
+  const decision = limiter.take(limit.name, user, limit.cost)
   const headers = rateLimitHeaders(decision)
   if (!decision.allowed) {
-    throw new ProblemError('rate-limited', `the limit "${ratingsLimit.name}" is exhausted for this user`, {
+    throw new ProblemError('rate-limited', `the limit "${limit.name}" is exhausted for this user`, {
       headers: { ...headers, ...retryAfter(decision.retryAfterMs) },
     })
   }
   try {
-    const rating = await ratings.rate({
-      subject: body.subject,
-      user,
-      score: body.score,
-      comment: body.comment ?? null,
-    })
-    return { rating, headers }
+    return { rating: await ratings.rate(write), headers }
   } catch (error) {
-    if (error instanceof StoreUnavailableError) limiter.give(ratingsLimit.name, user, ratingsLimit.cost)
+    if (error instanceof StoreUnavailableError) limiter.give(limit.name, user, limit.cost)
     throw error
   }
 }

@@ -1,0 +1,79 @@
+import { resolve } from 'node:path'
+import { keepConfigured, loadConfig, ratingsCapacity } from '../node/configuration.ts'
+import { startDevCluster } from '../node/dev-cluster.ts'
+import type { Edge, EdgeTotals } from '../node/edge.ts'
+import { createLogger } from '../node/logger.ts'
+import { untilStopped } from './until-stopped.ts'
+
+interface DevOptions {
+  readonly config: string
+  readonly port: number
+  readonly dataDir: string
+  readonly delay: boolean
+}
+
+const totalsIntervalMs = 1000
+
+/** `openclaw dev`: all regions in this process, until Ctrl-C. */
+export async function dev(options: DevOptions): Promise<void> {
+  const path = resolve(options.config)
+  const config = await loadConfig(path, process.env)
+  const logger = createLogger({ level: 'warn', region: 'all' })
+  const cluster = await startDevCluster({
+    config,
+    port: options.port,
+    dataDir: resolve(options.dataDir),
+    delay: options.delay,
+    loggerFor: (region) => createLogger({ level: 'warn', region }),
+  })
+  const stopReloading = keepConfigured({ path, env: process.env, current: config, logger }, cluster.edges)
+  process.stdout.write(welcome(cluster.edges, { ...options, capacity: ratingsCapacity(config) }))
+  const stopTotals = process.stdout.isTTY ? showTotals(cluster.edges) : undefined
+  await untilStopped()
+  stopTotals?.()
+  process.stdout.write('\nStopping: requests under way are finished, and the last batch is sent …\n')
+  stopReloading()
+  await cluster.close()
+}
+
+function welcome(
+  edges: readonly Edge[],
+  { dataDir, delay, capacity }: DevOptions & { capacity: number },
+): string {
+  const [first, second = first, last = second] = [edges[0], edges[1], edges.at(-1)]
+  if (!first || !second || !last) return ''
+  const width = Math.max(...edges.map(({ region }) => region.length))
+  const json = "-H 'content-type: application/json'"
+  return `
+${edges.map(({ region, url }) => `  ${region.padEnd(width)}  ${url}    ${url}/docs`).join('\n')}
+
+Ratings are kept in ${dataDir}. ${delay ? 'Messages between regions take 40 to 110 ms.' : 'Messages between regions arrive at once.'}
+
+Rate in ${first.region}, and read the summary in ${last.region}:
+  curl -X POST '${first.url}/rating?user=alice' ${json} -d '{"subject":"tea","score":5}'
+  curl ${last.url}/v1/subjects/tea
+
+Spend the whole bucket of bob in ${first.region}; a moment later ${second.region} refuses him:
+  curl -X POST ${first.url}/v1/limits/ratings/take ${json} -d '{"key":"bob","cost":${capacity}}'
+  curl -i -X POST ${second.url}/v1/limits/ratings/take ${json} -d '{"key":"bob","cost":${Math.ceil(capacity / 2)}}'
+
+Ctrl-C stops.
+`
+}
+
+/** Renews one line a second with what happens; answers how to stop. */
+function showTotals(edges: readonly Edge[]): () => void {
+  let before = edges.map((edge) => edge.totals())
+  const timer = setInterval(() => {
+    const now = edges.map((edge) => edge.totals())
+    const line = edges.map((edge, i) => `${edge.region} ${rates(before[i]!, now[i]!)}`).join(' │ ')
+    before = now
+    process.stdout.write(`\r\u001b[K${line.slice(0, process.stdout.columns - 1)}`)
+  }, totalsIntervalMs)
+  return () => clearInterval(timer)
+}
+
+function rates(before: EdgeTotals, now: EdgeTotals): string {
+  const perSec = (of: keyof EdgeTotals): number => now[of] - before[of]
+  return `${perSec('requests')} req/s, ${perSec('allowed')} allowed, ${perSec('refused')} refused, ${now.ratings} rated, ${now.peersInContact} peers`
+}

@@ -1,0 +1,51 @@
+import type { EdgeConfig } from '../config/edge-config.ts'
+import { loadConfigFile } from '../config/load.ts'
+import { formatProblems } from '../config/problem.ts'
+import { watchConfig } from '../config/watch.ts'
+import type { Edge } from './edge.ts'
+import type { Logger } from './logger.ts'
+
+/** A configuration with problems; the message lists all of them, a line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** @throws {ConfigError} */
+export async function loadConfig(path: string, env: NodeJS.ProcessEnv): Promise<EdgeConfig> {
+  const result = await loadConfigFile(path, env)
+  if (!result.ok) throw new ConfigError(formatProblems(result.errors))
+  return result.config
+}
+
+/** Reloads limits when the file changes, or on SIGHUP; answers how to stop that. */
+export function keepConfigured(
+  options: { path: string; env: NodeJS.ProcessEnv; current: EdgeConfig; logger: Logger },
+  edges: readonly Edge[],
+): () => void {
+  const { logger } = options
+  const watcher = watchConfig({
+    ...options,
+    onConfig: (config, changes) => {
+      for (const edge of edges) edge.reconfigure(config)
+      logger.info(changes, 'configuration reloaded')
+    },
+    onRejected: (problems) => {
+      logger.error(
+        { problems: formatProblems(problems).split('\n') },
+        'configuration not reloaded: nothing is changed',
+      )
+    },
+  })
+  const onHangUp = (): void => void watcher.reload()
+  process.on('SIGHUP', onHangUp)
+  return () => {
+    process.off('SIGHUP', onHangUp)
+    watcher.close()
+  }
+}
+
+/** Tokens of a full bucket of the limit that guards ratings, with all regions in contact; 0 if there is none. */
+export function ratingsCapacity({ limits }: EdgeConfig): number {
+  const limit = limits.find(({ name }) => name === 'ratings')
+  return Object.values(limit?.shares ?? {}).reduce((sum, { capacity }) => sum + capacity, 0)
+}

@@ -1,0 +1,181 @@
+import type { EdgeConfig } from '../config/edge-config.ts'
+import { createApp } from '../http/app.ts'
+import { startServer } from '../http/server.ts'
+import { CoarseClock } from '../limiter/coarse-clock.ts'
+import { Limiter } from '../limiter/limiter.ts'
+import type { Key64 } from '../limiter/types.ts'
+import { Metrics } from '../metrics/metrics.ts'
+import { decodeInvalidation, encodeInvalidation } from '../ratings/invalidation.ts'
+import { RatingsService } from '../ratings/ratings-service.ts'
+import type { RatingStore } from '../ratings/store.ts'
+import { regionOf, type Transport } from '../replication/transport.ts'
+import { authenticatorFor } from './authentication.ts'
+import type { Logger } from './logger.ts'
+
+export interface EdgeOptions {
+  readonly config: EdgeConfig
+  readonly transport: Transport
+  /** Stays the caller's: several edges of a process may share it. */
+  readonly store: RatingStore
+  readonly hashKey: Key64
+  readonly logger: Logger
+  readonly port: number
+}
+
+/** What an edge has done since it started. */
+export interface EdgeTotals {
+  readonly requests: number
+  readonly allowed: number
+  readonly refused: number
+  readonly ratings: number
+  readonly peersInContact: number
+}
+
+/** One edge node: limiter, ratings and HTTP, and the timers that drive them. */
+export interface Edge {
+  readonly region: string
+  readonly url: string
+  totals(): EdgeTotals
+  /** Puts the limits and the log level of another configuration in force. */
+  reconfigure(config: EdgeConfig): void
+  /** Finishes what is under way, sends the last batch, and leaves the network. */
+  close(): Promise<void>
+}
+
+/** How often the limiter's clock is read at least; the bound of how late a bucket refills. */
+const clockRefreshMs = 5
+/** How often the store is asked whether it answers. */
+const storePingMs = 2000
+
+/** Starts an edge; resolves when it listens. */
+export async function startEdge(options: EdgeOptions): Promise<Edge> {
+  const { transport, store, logger } = options
+  let { config } = options
+  const region = regionOf(transport.self)
+  const clock = new CoarseClock(() => performance.now())
+  const limiter = startLimiter(options, clock)
+  const batches: { observe: Metrics['observeBatch'] } = { observe: () => {} }
+  const ratings = startRatings(options, (batch) => batches.observe(batch))
+  const metrics = new Metrics(region, {
+    limits: () => limiter.stats(),
+    replication: () => ({ ...limiter.replication, dropped: transport.dropped }),
+    peers: () => limiter.peers(),
+    store: () => ratings.stats(),
+  })
+  batches.observe = (batch) => metrics.observeBatch(batch)
+  const health = watchStore(store)
+  let closing = false
+  let requests = 0
+  const app = createApp({
+    limiter,
+    ratings,
+    ratingsLimit: () => config.limits.find(({ name }) => name === 'ratings'),
+    authenticate: await authenticatorFor(config.auth),
+    authenticated: config.auth.mode === 'required',
+    bodyBytesMax: config.http.maxBodyBytes,
+    nowMs: () => performance.now(),
+    ready: () => readiness({ closing, storeAnswers: health.answers(), limiter }),
+    metrics: () => metrics.scrape(),
+    observe: (request) => {
+      requests++
+      metrics.observeRequest(request)
+    },
+    onError: (error, requestId) => logger.error({ err: error, requestId }, 'a request failed'),
+  })
+  const timers = [
+    setInterval(() => clock.refresh(), clockRefreshMs),
+    setInterval(() => limiter.tick(), config.sync.intervalMs),
+  ]
+  const stop = async (): Promise<void> => {
+    for (const timer of timers) clearInterval(timer)
+    health.stop()
+    limiter.flush()
+    await transport.close()
+  }
+  const server = await startServer({ app, ...config.http, port: options.port }).catch(
+    async (error: unknown) => {
+      await stop()
+      throw error
+    },
+  )
+  return {
+    region,
+    url: server.url,
+    totals: () => totalsOf(limiter, { requests, ratings: ratings.stats().stored }),
+    reconfigure: (next) => {
+      config = next
+      limiter.setLimits(next.limits)
+      logger.level = next.log.level
+    },
+    close: async () => {
+      closing = true
+      await server.close({ deadlineMs: config.http.shutdownTimeoutMs })
+      await ratings.drain()
+      await stop()
+    },
+  }
+}
+
+function startLimiter({ config, transport, hashKey, logger }: EdgeOptions, clock: CoarseClock): Limiter {
+  return new Limiter({
+    transport,
+    limits: config.limits,
+    hashKey,
+    incarnation: Date.now(),
+    contactTimeoutMs: config.sync.contactTimeoutMs,
+    nowMs: () => clock.nowMs(),
+    onContact: (regions) => logger.info({ regions: [...regions] }, 'the regions in contact changed'),
+    onProblem: (from, problem) =>
+      logger.warn({ from, problem }, 'news of a replica dropped; more of the kind is only counted'),
+  })
+}
+
+function startRatings(
+  { config, transport, store }: EdgeOptions,
+  onBatch: (batch: { size: number; durationMs: number; failed: boolean }) => void,
+): RatingsService {
+  const ratings = new RatingsService({
+    ...config.store,
+    store,
+    onBatch,
+    onChanged: (changes) => transport.broadcast('cache', encodeInvalidation(changes)),
+  })
+  transport.receive('cache', (_from, payload) => ratings.invalidate(decodeInvalidation(payload) ?? []))
+  return ratings
+}
+
+/** Asks the store now and then whether it answers. */
+function watchStore(store: RatingStore): { answers(): boolean; stop(): void } {
+  let answers = true
+  const timer = setInterval(() => {
+    void store.ping().then(
+      () => (answers = true),
+      () => (answers = false),
+    )
+  }, storePingMs)
+  return { answers: () => answers, stop: () => clearInterval(timer) }
+}
+
+function readiness(state: { closing: boolean; storeAnswers: boolean; limiter: Limiter }): {
+  ready: boolean
+  checks: Record<string, string>
+} {
+  const peers = state.limiter.peers()
+  const checks = {
+    node: state.closing ? 'stopping' : 'serving',
+    store: state.storeAnswers ? 'answers' : 'does not answer',
+    // Out of contact a node still serves, by its own region's share.
+    replication: `${peers.filter(({ inContact }) => inContact).length} of ${peers.length} replicas in contact`,
+  }
+  return { ready: !state.closing && state.storeAnswers, checks }
+}
+
+function totalsOf(limiter: Limiter, counts: { requests: number; ratings: number }): EdgeTotals {
+  const limits = limiter.stats()
+  return {
+    ...counts,
+    allowed: limits.reduce((sum, { takesAllowed }) => sum + takesAllowed, 0),
+    refused: limits.reduce((sum, { takesRefused }) => sum + takesRefused, 0),
+    peersInContact: limiter.peers().filter(({ inContact }) => inContact).length,
+  }
+}
