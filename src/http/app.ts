@@ -112,9 +112,9 @@ async function serve(options: AppOptions, { context, route, run }: Serving): Pro
   let response: Response
   try {
     const answered = run()
-    response = respond(context, answered instanceof Promise ? await answered : answered, requestId)
+    response = respond(answered instanceof Promise ? await answered : answered, requestId)
   } catch (error) {
-    response = respondProblem(context, problemOf(error, options, requestId), requestId)
+    response = respondProblem(problemOf(error, options, requestId), requestId)
   }
   options.observe({ route, status: response.status, durationMs: options.nowMs() - startMs })
   return response
@@ -149,25 +149,31 @@ function requireDecodable(url: string): void {
   }
 }
 
-function respond(context: Context, { status, headers, json, text }: Answer, requestId: string): Response {
-  const all = {
-    'content-type': jsonType,
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    'x-request-id': requestId,
-    ...headers,
-  }
-  if (status === 204) return context.body(null, 204, { 'x-request-id': requestId })
-  return context.body(text ?? JSON.stringify(json), status, all)
+// Responses are made of plain header objects, not through the context: node-server writes those as they are.
+function respond({ status, headers, json, text }: Answer, requestId: string): Response {
+  if (status === 204) return new Response(null, { status, headers: { 'x-request-id': requestId } })
+  return new Response(text ?? JSON.stringify(json), {
+    status,
+    headers: {
+      'content-type': jsonType,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'x-request-id': requestId,
+      ...headers,
+    },
+  })
 }
 
-function respondProblem(context: Context, problem: ProblemError, requestId: string): Response {
-  return context.body(JSON.stringify(problem.document(requestId)), problem.status, {
-    'content-type': problemType,
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    'x-request-id': requestId,
-    ...problem.headers,
+function respondProblem(problem: ProblemError, requestId: string): Response {
+  return new Response(JSON.stringify(problem.document(requestId)), {
+    status: problem.status,
+    headers: {
+      'content-type': problemType,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'x-request-id': requestId,
+      ...problem.headers,
+    },
   })
 }
 

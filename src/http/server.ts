@@ -35,7 +35,7 @@ export function startServer(options: ServerOptions): Promise<RunningServer> {
   server.maxConnections = options.maxConnections
   let closing = false
   const underWay = new Set<ServerResponse>()
-  const listener = getRequestListener(options.app.fetch, { overrideGlobalObjects: false })
+  const listener = getRequestListener(options.app.fetch)
   server.on('request', (request, response) => {
     if (closing) lastOnConnection(response)
     underWay.add(response)
