@@ -33,6 +33,8 @@ export interface CounterEntry {
 export type MergeRule = 'exact' | 'healed' | 'joining'
 
 const ownSlot = 0
+/** The part of the idle time after which a full bucket's next take starts a new generation. */
+const settledPart = 1 / 3
 
 /**
  * Mode `pooled`: buckets that all replicas share, each deciding in its own memory.
@@ -43,8 +45,10 @@ const ownSlot = 0
  * matter: `forgetReplica` when a higher one appears.
  *
  * A generation is the number of the batch interval in which the bucket's busy period began. A bucket that has been full for
- * `idleMs` may be forgotten by anyone at any time, so its next take starts a new generation whether it was forgotten or not;
- * that is why no tombstone is needed (I5). `idleMs` has to be longer than news travels.
+ * `idleMs` may be forgotten by anyone at any time. Whoever takes from it then has to start a new generation, though it may see
+ * the end of the busy period later than who forgot it, by up to what news takes, and though its own news takes as long again.
+ * So it starts one after a third of `idleMs`, whether it forgot the bucket itself or not; that is why no tombstone is needed (I5).
+ * That third has to be longer than news takes.
  *
  * Counts are modulo 2^32 and compared as in RFC 1982: news that a receiver missed may be up to 2^31 tokens a bucket.
  */
@@ -69,7 +73,7 @@ export class PooledBuckets extends Buckets {
     this.table.setReplicas(replicas)
   }
 
-  /** Tokens taken less returned by each replica slot since the bucket was last full. */
+  /** Tokens taken less returned by each replica slot, each since its generation began; none of a full bucket. */
   takenBySlot(key: { lo: number; hi: number }, nowMs: number): number[] {
     const row = this.table.find(key.lo, key.hi)
     if (row < 0 || this.debtOf(row, this.clock.read(nowMs)) === 0) return []
@@ -130,6 +134,7 @@ export class PooledBuckets extends Buckets {
     const known = row >= 0
     if (!known) row = this.insertRow(entry.lo, entry.hi, clock)
     const debt = this.debtOf(row, clock)
+    if (known && this.#isSettled(row, clock)) this.#endGeneration(row)
     const news = this.#mergeCounters(row, slot, entry)
     const after = this.#debtAfter(debt, { news, entry, rule })
     if (after === debt) return
@@ -151,10 +156,8 @@ export class PooledBuckets extends Buckets {
   protected override charge(row: number, debt: number, tokens: number, clock: number): void {
     const { words, floats } = this.table
     const own = row + firstReplicaWord + ownSlot * wordsPerReplica
-    if (words[own] === 0 || (debt === 0 && words[own] !== this.#generation && this.isIdle(row, clock))) {
-      words[own] = this.#generation
-      words[own + 1] = words[own + 2] = 0
-    }
+    if (debt === 0 && this.#isSettled(row, clock)) this.#endGeneration(row)
+    if (words[own] === 0) words[own] = this.#generation
     words[own + 1]! += tokens
     floats[row + ownFractionWord] = (floats[row + ownFractionWord]! * debt + tokens) / (debt + tokens)
     this.#markChanged(row)
@@ -169,6 +172,17 @@ export class PooledBuckets extends Buckets {
     const ownDebt = floats[row + ownFractionWord]! * debt - tokens
     floats[row + ownFractionWord] = after > 0 && ownDebt > 0 ? ownDebt / after : 0
     this.#markChanged(row)
+  }
+
+  /** Full for so long that news of its busy period has arrived everywhere, and that others may soon forget it. */
+  #isSettled(row: number, clock: number): boolean {
+    return clock - this.table.doubles[row >> 1]! >= this.idleTokens() * settledPart
+  }
+
+  /** The next take or give starts a new generation. */
+  #endGeneration(row: number): void {
+    const own = row + firstReplicaWord + ownSlot * wordsPerReplica
+    this.table.words.fill(0, own, own + wordsPerReplica)
   }
 
   #markChanged(row: number): void {

@@ -48,8 +48,8 @@ export interface LimitStats {
 
 /** Rows swept a tick and table: a few hundred microseconds at most. */
 const sweepRows = 20_000
-/** In contact time-outs: how long a bucket has to be full to be forgotten. */
-const idleTimeouts = 2
+/** In contact time-outs: how long a bucket has to be full to be forgotten; why three, see {@link PooledBuckets}. */
+const idleTimeouts = 3
 
 interface Limit {
   readonly spec: LimitSpec
