@@ -1,0 +1,372 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { PooledBuckets, type CounterEntry } from '../bucket/pooled-buckets.ts'
+import type { ReplicaId } from '../replication/transport.ts'
+import type { LimitSpec, Shares } from './types.ts'
+import { batchIntervalMs, contactTimeoutMs, VirtualCluster } from './virtual-cluster.ts'
+
+const replicas: readonly ReplicaId[] = ['us/0', 'eu/0', 'ap/0']
+const shares: Shares = {
+  us: { capacity: 500, refillPerSec: 10 },
+  eu: { capacity: 400, refillPerSec: 8 },
+  ap: { capacity: 300, refillPerSec: 6 },
+}
+const wholeCapacity = 1200
+const wholeRefill = 24
+const pooled = (own: Partial<LimitSpec> = {}): LimitSpec => ({
+  name: 'api',
+  mode: 'pooled',
+  shares,
+  overrides: [],
+  bucketsMax: 10_000,
+  ...own,
+})
+/** Next to nothing refills: what was charged stays visible. */
+const still = pooled({
+  shares: Object.fromEntries(Object.keys(shares).map((r) => [r, { capacity: 1e6, refillPerSec: 1e-9 }])),
+})
+const seeds = fc.integer({ min: 1, max: 2 ** 31 - 1 })
+const keys = ['alice', 'bob', 'carol']
+
+const debtOf = (cluster: VirtualCluster, replica: ReplicaId, key: string): number =>
+  cluster.limiter(replica).peek('api', key).state.debt
+
+const settled = (cluster: VirtualCluster): void => {
+  cluster.faults = false
+  cluster.connected = () => true
+  cluster.advance(20_000)
+}
+
+const allInContact = (cluster: VirtualCluster): void => {
+  cluster.advance(3000)
+  for (const replica of replicas) expect(cluster.limiter(replica).regionsInContact.size).toBe(3)
+}
+
+function threeReplicaTable(): PooledBuckets {
+  const options = { limit: 'api', capacity: 1e6, refillPerSec: 1e-9, bucketsMax: 10, idleMs: 1200, nowMs: 0 }
+  const made = new PooledBuckets(1, options)
+  made.setReplicas(3)
+  return made
+}
+
+describe('merge of counters', () => {
+  const entries = fc.array(
+    fc.record({
+      slot: fc.constantFrom(1, 2),
+      generation: fc.integer({ min: 1, max: 3 }),
+      taken: fc.integer({ min: 0, max: 20 }),
+      returned: fc.integer({ min: 0, max: 5 }),
+    }),
+    { maxLength: 8 },
+  )
+  const merged = (
+    list: readonly { slot: number; generation: number; taken: number; returned: number }[],
+  ): number[] => {
+    const buckets = threeReplicaTable()
+    // Something taken here, so that the bucket is never full and its counters stay visible.
+    buckets.take({ lo: 1, hi: 2 }, 1000, 0)
+    for (const { slot, ...counts } of list) {
+      const entry: CounterEntry = { lo: 1, hi: 2, ...counts, ownDebt: counts.taken, debt: Number.NaN }
+      buckets.merge(slot, entry, 'exact', 0)
+    }
+    return buckets.takenBySlot({ lo: 1, hi: 2 }, 0)
+  }
+
+  test('I1 merge of counters is commutative, associative and idempotent', () => {
+    fc.assert(
+      fc.property(entries, fc.array(fc.nat(), { maxLength: 12 }), (list, picks) => {
+        const again = picks
+          .map((pick) => list[pick % Math.max(1, list.length)])
+          .filter((entry) => entry !== undefined)
+        const shuffled = [...list.toReversed(), ...again]
+        expect(merged(shuffled)).toEqual(merged(list))
+        expect(merged([...list, ...list])).toEqual(merged(list))
+      }),
+    )
+  })
+
+  test('I1 merge of counters is monotone: within a generation they only grow', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat({ max: 50 }), { minLength: 1, maxLength: 20 }), (counts) => {
+        const buckets = threeReplicaTable()
+        let before = 0
+        for (const taken of counts) {
+          buckets.merge(
+            1,
+            { lo: 1, hi: 2, generation: 1, taken, returned: 0, ownDebt: taken, debt: Number.NaN },
+            'exact',
+            0,
+          )
+          const debt = buckets.debt({ lo: 1, hi: 2 }, 0)
+          expect(debt).toBeGreaterThanOrEqual(before)
+          before = debt
+        }
+        expect(before).toBeCloseTo(Math.max(...counts), 3)
+      }),
+    )
+  })
+})
+
+test('I2 each token is charged exactly once at every replica, under loss, duplication and reordering', () => {
+  const step = fc.record({
+    replica: fc.constantFrom(...replicas),
+    key: fc.constantFrom(...keys),
+    cost: fc.integer({ min: 1, max: 50 }),
+    waitMs: fc.integer({ min: 0, max: 120 }),
+  })
+  fc.assert(
+    fc.property(seeds, fc.array(step, { minLength: 1, maxLength: 40 }), (seed, steps) => {
+      const cluster = new VirtualCluster({
+        replicas,
+        limits: [still],
+        seed,
+        delayMs: { min: 5, max: 150 },
+        loss: 0.15,
+        duplication: 0.15,
+      })
+      cluster.faults = false
+      allInContact(cluster)
+      cluster.faults = true
+      const taken = new Map<string, number>()
+      for (const { replica, key, cost, waitMs } of steps) {
+        if (cluster.limiter(replica).take('api', key, cost).allowed)
+          taken.set(key, (taken.get(key) ?? 0) + cost)
+        cluster.advance(waitMs)
+      }
+      settled(cluster)
+      for (const replica of replicas) {
+        for (const [key, tokens] of taken) expect(debtOf(cluster, replica, key)).toBeCloseTo(tokens, 2)
+      }
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('I2 tokens given back are given back exactly once everywhere', () => {
+  fc.assert(
+    fc.property(
+      seeds,
+      fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 20 }),
+      (seed, gifts) => {
+        const cluster = new VirtualCluster({
+          replicas,
+          limits: [still],
+          seed,
+          delayMs: { min: 5, max: 150 },
+          duplication: 0.3,
+        })
+        allInContact(cluster)
+        cluster.limiter('us/0').take('api', 'alice', 1000)
+        cluster.advance(500)
+        for (const [index, tokens] of gifts.entries()) {
+          cluster.limiter(replicas[index % 3]!).give('api', 'alice', tokens)
+          cluster.advance(30)
+        }
+        settled(cluster)
+        const left = 1000 - gifts.reduce((sum, tokens) => sum + tokens, 0)
+        for (const replica of replicas) expect(debtOf(cluster, replica, 'alice')).toBeCloseTo(left, 2)
+      },
+    ),
+    { numRuns: 30 },
+  )
+})
+
+/** Takes at every replica as fast as it may, for a while; answers what was admitted where. */
+function drain(
+  cluster: VirtualCluster,
+  at: readonly ReplicaId[],
+  { ms, cost }: { ms: number; cost: number },
+): Map<ReplicaId, number> {
+  const admitted = new Map(at.map((replica) => [replica, 0]))
+  for (let passed = 0; passed < ms; passed += 10) {
+    for (const replica of at) {
+      while (cluster.limiter(replica).take('api', 'greedy', cost).allowed) {
+        admitted.set(replica, admitted.get(replica)! + cost)
+      }
+    }
+    cluster.advance(10)
+  }
+  return admitted
+}
+
+const total = (admitted: ReadonlyMap<ReplicaId, number>): number =>
+  [...admitted.values()].reduce((a, b) => a + b, 0)
+
+test('I4 pooled admits too much by at most what the others admitted within one delivery delay', () => {
+  fc.assert(
+    fc.property(seeds, fc.integer({ min: 1, max: 100 }), (seed, cost) => {
+      const delayMs = { min: 20, max: 110 }
+      const cluster = new VirtualCluster({ replicas, limits: [pooled()], seed, delayMs })
+      allInContact(cluster)
+      // The worst case: all regions at once on a full bucket. None can know of the others' first takes.
+      const unheardMs = delayMs.max + batchIntervalMs
+      const first = drain(cluster, replicas, { ms: unheardMs + 10, cost })
+      const overMax = total(first) - Math.min(...first.values())
+      const later = drain(cluster, replicas, { ms: 5000, cost })
+      const due = wholeCapacity + (wholeRefill * (5000 + unheardMs + 20)) / 1000
+      expect(total(first) + total(later)).toBeLessThanOrEqual(due + overMax)
+      // And it is made good: once heard, the excess is refilled before anything more is admitted.
+      const last = drain(cluster, replicas, { ms: 200_000, cost: 1 })
+      expect(total(first) + total(later) + total(last)).toBeLessThanOrEqual(
+        due + wholeRefill * 200 + 3 * wholeRefill,
+      )
+    }),
+    { numRuns: 25 },
+  )
+})
+
+test.each([
+  ['both ways', (from: ReplicaId, to: ReplicaId): boolean => (from === 'ap/0') === (to === 'ap/0')],
+  ['one way', (from: ReplicaId, to: ReplicaId): boolean => !(from === 'ap/0' && to !== 'ap/0')],
+])(
+  'I4 in a partition (%s) each side admits at most its shares after the contact time-out',
+  (_name, connected) => {
+    fc.assert(
+      fc.property(seeds, fc.integer({ min: 1, max: 40 }), (seed, cost) => {
+        const cluster = new VirtualCluster({
+          replicas,
+          limits: [pooled()],
+          seed,
+          delayMs: { min: 20, max: 110 },
+        })
+        allInContact(cluster)
+        cluster.connected = connected
+        // In the one-way case the others hear of the lost contact from heartbeats that still come.
+        cluster.advance(2 * contactTimeoutMs + 4 * batchIntervalMs)
+        const ms = 60_000
+        const admitted = drain(cluster, replicas, { ms, cost })
+        const shareOf = (regions: readonly string[]): number =>
+          regions.reduce(
+            (sum, r) => sum + shares[r]!.capacity + (shares[r]!.refillPerSec * (ms + 200)) / 1000,
+            0,
+          )
+        expect(admitted.get('ap/0')).toBeLessThanOrEqual(shareOf(['ap']))
+        // The two that still hear each other may both spend what is unheard between them.
+        const unheard = shares['us']!.capacity + shares['eu']!.capacity
+        expect(admitted.get('us/0')! + admitted.get('eu/0')!).toBeLessThanOrEqual(
+          shareOf(['us', 'eu']) + unheard,
+        )
+      }),
+      { numRuns: 10 },
+    )
+  },
+)
+
+test('I5 without traffic every bucket is full again everywhere and is forgotten, and starts anew', () => {
+  fc.assert(
+    fc.property(
+      seeds,
+      fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 10 }),
+      (seed, costs) => {
+        const cluster = new VirtualCluster({
+          replicas,
+          limits: [pooled()],
+          seed,
+          delayMs: { min: 5, max: 150 },
+          loss: 0.05,
+        })
+        cluster.faults = false
+        allInContact(cluster)
+        for (let round = 0; round < 2; round++) {
+          cluster.faults = true
+          let taken = 0
+          for (const [index, cost] of costs.entries()) {
+            if (cluster.limiter(replicas[index % 3]!).take('api', 'alice', cost).allowed) taken += cost
+            cluster.advance(20)
+          }
+          cluster.faults = false
+          cluster.advance(2500)
+          for (const replica of replicas) expect(debtOf(cluster, replica, 'alice')).toBeLessThanOrEqual(taken)
+          const debts = replicas.map((replica) => debtOf(cluster, replica, 'alice'))
+          expect(Math.max(...debts) - Math.min(...debts)).toBeLessThanOrEqual(wholeRefill)
+          cluster.advance((4 * wholeCapacity * 1000) / wholeRefill)
+          for (const replica of replicas) {
+            expect(debtOf(cluster, replica, 'alice')).toBe(0)
+            expect(cluster.limiter(replica).stats()[0]!.buckets).toBe(0)
+          }
+        }
+      },
+    ),
+    { numRuns: 25 },
+  )
+})
+
+test("I6 what the machines' clocks show makes no difference to any decision", () => {
+  const offsets = fc.tuple(fc.nat({ max: 2 ** 31 }), fc.nat({ max: 2 ** 31 }), fc.nat({ max: 2 ** 31 }))
+  fc.assert(
+    fc.property(seeds, offsets, (seed, offsetsMs) => {
+      const run = (
+        offsetOf: (replica: ReplicaId) => number,
+        incarnationOf: (replica: ReplicaId) => number,
+      ): string => {
+        const cluster = new VirtualCluster({
+          replicas,
+          limits: [pooled()],
+          seed,
+          delayMs: { min: 5, max: 110 },
+          loss: 0.05,
+          clockOffsetMs: offsetOf,
+          incarnation: incarnationOf,
+        })
+        let decisions = ''
+        for (let i = 0; i < 300; i++) {
+          const replica = replicas[Math.floor(cluster.random() * 3)]!
+          decisions += cluster.limiter(replica).take('api', 'alice', 20).allowed ? '1' : '0'
+          cluster.advance(20)
+        }
+        return decisions
+      }
+      const same = run(
+        () => 0,
+        () => 1,
+      )
+      // Whole seconds, so that sums of floats round alike.
+      expect(
+        run(
+          (r) => Math.floor(offsetsMs[replicas.indexOf(r)]! / 1000) * 1000,
+          (r) => offsetsMs[replicas.indexOf(r)]!,
+        ),
+      ).toBe(same)
+      expect(same).toMatch(/1.*0/)
+    }),
+    { numRuns: 15 },
+  )
+})
+
+test('I7 a replica that restarts counts nothing anew, and takes over what is owed', () => {
+  fc.assert(
+    fc.property(seeds, fc.constantFrom(...replicas), (seed, restarted) => {
+      const cluster = new VirtualCluster({
+        replicas,
+        limits: [still],
+        seed,
+        delayMs: { min: 5, max: 110 },
+        duplication: 0.2,
+      })
+      allInContact(cluster)
+      for (const replica of replicas) cluster.limiter(replica).take('api', 'alice', 100)
+      cluster.advance(1000)
+      cluster.kill(restarted)
+      cluster.advance(200)
+      cluster.start(restarted)
+      cluster.advance(3000)
+      for (const replica of replicas) expect(debtOf(cluster, replica, 'alice')).toBeCloseTo(300, 2)
+      cluster.limiter(restarted).take('api', 'alice', 7)
+      settled(cluster)
+      for (const replica of replicas) expect(debtOf(cluster, replica, 'alice')).toBeCloseTo(307, 2)
+    }),
+    { numRuns: 25 },
+  )
+})
+
+test('I7 a replica that joins late takes over what is owed', () => {
+  const late = [...replicas, 'us/1']
+  const cluster = new VirtualCluster({ replicas, limits: [still], seed: 5, delayMs: { min: 5, max: 110 } })
+  allInContact(cluster)
+  for (const replica of replicas) cluster.limiter(replica).take('api', 'alice', 100)
+  cluster.advance(1000)
+  cluster.start('us/1')
+  cluster.advance(3000)
+  for (const replica of late) expect(debtOf(cluster, replica, 'alice')).toBeCloseTo(300, 2)
+  expect(cluster.limiter('us/1').regionsInContact.size).toBe(3)
+})
