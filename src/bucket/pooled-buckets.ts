@@ -28,7 +28,8 @@ export interface CounterEntry {
  * How news of a replica is charged.
  * - `exact`: in contact: what it took since its last news.
  * - `healed`: heard again after a silence: that, but no more than what it itself still has to refill of its own takes.
- * - `joining`: this replica has just started: the debt of the others is taken over, not added to.
+ * - `joining`: this replica has just started: the debt of the others is taken over, not added to, but by what they take after
+ *   they told it.
  */
 export type MergeRule = 'exact' | 'healed' | 'joining'
 
@@ -73,14 +74,14 @@ export class PooledBuckets extends Buckets {
     this.table.setReplicas(replicas)
   }
 
-  /** Tokens taken less returned by each replica slot, each since its generation began; none of a full bucket. */
+  /** Tokens taken less returned by each replica slot, each since its generation began; less than 0 if it gave back others'. Empty for a full bucket. */
   takenBySlot(key: { lo: number; hi: number }, nowMs: number): number[] {
     const row = this.table.find(key.lo, key.hi)
     if (row < 0 || this.debtOf(row, this.clock.read(nowMs)) === 0) return []
     const { words } = this.table
     return Array.from({ length: this.table.replicas }, (_, slot) => {
       const at = row + firstReplicaWord + slot * wordsPerReplica
-      return (words[at + 1]! - words[at + 2]!) >>> 0
+      return (words[at + 1]! >>> 0) - (words[at + 2]! >>> 0)
     })
   }
 
@@ -105,8 +106,9 @@ export class PooledBuckets extends Buckets {
   }
 
   /**
-   * Writes live buckets (debt > 0) from row number `from` on, up to `entriesMax` of them or `rowsMax` rows looked at; answers
-   * where to go on, or -1 at the end.
+   * Writes live buckets (those that owe, or did until just now) from row number `from` on, up to `entriesMax` of them or
+   * `rowsMax` rows looked at; answers where to go on, or -1 at the end. Others may not have heard why a bucket is full: that
+   * it was reset.
    */
   scanLive(
     range: { from: number; entriesMax: number; rowsMax: number },
@@ -120,7 +122,7 @@ export class PooledBuckets extends Buckets {
     let number = range.from
     for (let written = 0; number < end && written < range.entriesMax; number++) {
       const row = number * stride
-      if (!this.table.isUsed(row) || this.debtOf(row, clock) === 0) continue
+      if (!this.table.isUsed(row) || this.#isSettled(row, clock)) continue
       write(this.#entry(row, clock))
       written++
     }
@@ -190,6 +192,8 @@ export class PooledBuckets extends Buckets {
     const flags = words[row + flagsWord]!
     if ((flags & dirtyFlag) !== 0) return
     words[row + flagsWord] = flags | dirtyFlag
+    // Evicted rows leave their numbers behind: without this a flood of new keys would make the list grow for ever.
+    if (this.#changed.length >= 2 * this.table.rowsMax) this.#changed = [...new Set(this.#changed)]
     this.#changed.push(row / stride)
   }
 
@@ -230,8 +234,11 @@ export class PooledBuckets extends Buckets {
     debt: number,
     { news, entry, rule }: { news: News; entry: CounterEntry; rule: MergeRule },
   ): number {
-    if (rule === 'joining') return Math.max(debt, entry.ownDebt, entry.debt || 0)
     const net = news.taken - news.returned
+    if (rule === 'joining') {
+      const since = news.sameGeneration ? net : 0
+      return Math.max(0, debt + since, entry.ownDebt, entry.debt || 0)
+    }
     if (rule === 'healed') {
       return Math.max(0, debt + (net > 0 ? Math.min(net, entry.ownDebt) : net), entry.debt || 0)
     }
