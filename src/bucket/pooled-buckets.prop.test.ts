@@ -121,6 +121,7 @@ class World {
         this.#at(this.nowMs + delayMsMax, () => other.buckets.merge(slot, entry, 'exact', this.nowMs))
       }
     })
+    buckets.beginInterval(2 + this.nowMs)
     this.#at(this.nowMs + intervalMs, () => this.#tick(index))
   }
 

@@ -56,6 +56,7 @@ const settledPart = 1 / 3
 export class PooledBuckets extends Buckets {
   /** The same number for the same limit in every replica. */
   readonly id: number
+  /** The batch interval under way. */
   #generation = 1
   /** Row numbers with news, oldest first; an evicted row's number may stand here in vain. */
   #changed: number[] = []
@@ -74,6 +75,14 @@ export class PooledBuckets extends Buckets {
     this.table.setReplicas(replicas)
   }
 
+  /**
+   * The batch interval that begins, from 1 on: never less than before under this incarnation, in these buckets or any that they
+   * replace, or else the others would take their news for old.
+   */
+  beginInterval(interval: number): void {
+    this.#generation = interval
+  }
+
   /** Tokens taken less returned by each replica slot, each since its generation began; less than 0 if it gave back others'. Empty for a full bucket. */
   takenBySlot(key: { lo: number; hi: number }, nowMs: number): number[] {
     const row = this.table.find(key.lo, key.hi)
@@ -86,7 +95,7 @@ export class PooledBuckets extends Buckets {
   }
 
   /**
-   * Writes up to `entriesMax` buckets that changed since they were last written, oldest change first, and ends the batch interval.
+   * Writes up to `entriesMax` buckets that changed since they were last written, oldest change first.
    */
   drainChanged(entriesMax: number, nowMs: number, write: (entry: CounterEntry) => void): number {
     const clock = this.clock.read(nowMs)
@@ -101,7 +110,6 @@ export class PooledBuckets extends Buckets {
       written++
     }
     this.#changed = at === this.#changed.length ? [] : this.#changed.slice(at)
-    this.#generation++
     return written
   }
 

@@ -11,7 +11,9 @@ export interface ReplicatedTable {
   /** The same number for the same limit in every replica. */
   readonly id: number
   setReplicas(replicas: number): void
-  /** Writes up to `entriesMax` buckets changed since they were last written, and ends the batch interval. */
+  /** The number of the batch interval that begins, from 1 on. */
+  beginInterval(interval: number): void
+  /** Writes up to `entriesMax` buckets changed since they were last written. */
   drainChanged(entriesMax: number, nowMs: number, write: (entry: Entry) => void): number
   /** Writes live buckets from row `from` on; answers where to go on, or -1 at the end. */
   scanLive(

@@ -106,7 +106,10 @@ export class Replicator {
   /** The tables to replicate from now on. */
   setTables(tables: readonly ReplicatedTable[]): void {
     this.#tables = tables.toSorted((a, b) => a.id - b.id)
-    for (const table of this.#tables) table.setReplicas(this.#slots)
+    for (const table of this.#tables) {
+      table.setReplicas(this.#slots)
+      table.beginInterval(this.#sequence + 1)
+    }
   }
 
   /** The replica in a slot; undefined for a slot not given out. */
@@ -153,6 +156,7 @@ export class Replicator {
       hears,
       sections,
     })
+    for (const table of this.#tables) table.beginInterval(this.#sequence + 1)
     this.stats.batchesSent++
     this.stats.bytesSent += payload.length
     this.#options.transport.broadcast('buckets', payload)
