@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { PooledBuckets, type CounterEntry } from '../bucket/pooled-buckets.ts'
 import type { ReplicaId } from '../replication/transport.ts'
 import type { LimitSpec, Shares } from './types.ts'
-import { batchIntervalMs, contactTimeoutMs, VirtualCluster } from './virtual-cluster.ts'
+import { batchIntervalMs, contactTimeoutMs, VirtualCluster } from './virtual-cluster.testing.ts'
 
 const replicas: readonly ReplicaId[] = ['us/0', 'eu/0', 'ap/0']
 const shares: Shares = {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { CostError, UnknownLimitError } from './errors.ts'
 import type { Limiter } from './limiter.ts'
 import type { LimitSpec } from './types.ts'
-import { VirtualCluster } from './virtual-cluster.ts'
+import { VirtualCluster } from './virtual-cluster.testing.ts'
 
 const shares = { us: { capacity: 60, refillPerSec: 1 }, eu: { capacity: 40, refillPerSec: 1 } }
 const api: LimitSpec = { name: 'api', mode: 'pooled', shares, overrides: [], bucketsMax: 1000 }
@@ -96,6 +96,21 @@ describe('setLimits', () => {
     expect(us.peek('api', 'alice').state.remaining).toBe(60)
     us.setLimits([{ ...api, name: 'more' }])
     expect(() => us.take('api', 'alice')).toThrow(UnknownLimitError)
+  })
+
+  test.each([
+    ['with another bound', [{ ...api, bucketsMax: 500 }]],
+    ['after it was gone', []],
+  ])('a limit that begins anew %s is still heard by the others', (_how, between) => {
+    const { made, us, eu } = cluster()
+    made.advance(2000)
+    us.take('api', 'alice', 10)
+    made.advance(200)
+    us.setLimits(between)
+    us.setLimits([{ ...api, bucketsMax: 500 }])
+    us.take('api', 'alice', 5)
+    made.advance(200)
+    expect(eu.peek('api', 'alice').state.remaining).toBe(85)
   })
 
   test('while regions run with different limits, what both know is still counted once', () => {
