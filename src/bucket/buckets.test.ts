@@ -150,6 +150,13 @@ test('a share of nothing refuses everything, and says when to ask again', () => 
   expect(buckets.take(alice, 1, 0)).toMatchObject({ allowed: false, remaining: 0, retryAfterMs: 60_000 })
 })
 
+test('a cost that fits no full bucket while regions are out of contact is told to ask again later, not in a moment', () => {
+  const buckets = new Buckets(options({ capacity: 10, refillPerSec: 2 }))
+  buckets.setShare({ capacity: 4, refillPerSec: 1 }, 0)
+  expect(buckets.take(alice, 5, 0)).toMatchObject({ allowed: false, retryAfterMs: 60_000 })
+  expect(buckets.take(alice, 4, 60_000).allowed).toBe(true)
+})
+
 test('a bucket with news that was not sent is evicted last', () => {
   const buckets = new PooledBuckets(1, options({ bucketsMax: 2 }))
   buckets.take(key(1), 5, 0)

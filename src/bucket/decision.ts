@@ -8,8 +8,8 @@ export interface BucketShare {
 
 /** Sums of floats are a little off; a take that is short by less than this is allowed. */
 export const roundingTokens = 1e-6
-/** When to ask again where nothing refills: every region with a share is out of contact. */
-const noRefillMs = 60_000
+/** When to ask again where waiting alone doesn't help: what is asked for takes the shares of regions that are out of contact. */
+const outOfContactMs = 60_000
 
 /** How a bucket stands, as this replica knows it, and what came of a take. Derived when read: callers read one or two properties. */
 export class Decision {
@@ -50,9 +50,11 @@ export class Decision {
     return refillMs(this.share, this.debt)
   }
 
-  /** Milliseconds until the same take would be allowed if nothing more is taken; 0 when allowed. */
+  /** Milliseconds until the same take would be allowed if nothing more is taken; 0 when allowed, a minute when no wait suffices. */
   get retryAfterMs(): number {
-    return this.allowed ? 0 : refillMs(this.share, this.debt + this.cost - this.share.capacity)
+    if (this.allowed) return 0
+    if (this.cost > this.share.capacity) return outOfContactMs
+    return refillMs(this.share, this.debt + this.cost - this.share.capacity)
   }
 }
 
@@ -62,5 +64,5 @@ export type BucketState = Omit<Decision, 'cost' | 'allowed' | 'retryAfterMs'>
 /** Milliseconds in which so many tokens refill. */
 function refillMs({ refillPerSec }: BucketShare, tokens: number): number {
   if (tokens <= 0) return 0
-  return refillPerSec > 0 ? (tokens / refillPerSec) * 1000 : noRefillMs
+  return refillPerSec > 0 ? (tokens / refillPerSec) * 1000 : outOfContactMs
 }

@@ -7,6 +7,8 @@ import type { Receiver, ReplicaId, Transport } from './transport.ts'
 
 const everybody = 'all others'
 
+const limit = { limit: 'api', capacity: 1e6, refillPerSec: 1e-9, bucketsMax: 100_000, idleMs: 1800 }
+
 /** A replicator alone; the test plays all others, message by message. */
 class Bench {
   nowMs = 1_000_000
@@ -27,15 +29,7 @@ class Bench {
       close: () => Promise.resolve(),
     }
     const nowMs = (): number => this.nowMs
-    const limit = {
-      limit: 'api',
-      capacity: 1e6,
-      refillPerSec: 1e-9,
-      bucketsMax: 100_000,
-      idleMs: 1200,
-      nowMs: 0,
-    }
-    this.buckets = new PooledBuckets(7, limit)
+    this.buckets = new PooledBuckets(7, { ...limit, nowMs: 0 })
     this.replicator = new Replicator({
       transport,
       incarnation: 5,
@@ -170,7 +164,7 @@ describe('repair', () => {
     bench.batch('eu/0', 0)
     expect(bench.requests('eu/0')).toHaveLength(1)
     for (let i = 1; i <= 4; i++) {
-      bench.nowMs += 490
+      bench.nowMs += 290
       bench.batch('eu/0', i)
       bench.replicator.tick()
     }
@@ -260,6 +254,18 @@ describe('bounds', () => {
     ])
   })
 
+  test('a limit with more news than fits keeps back no other limit', () => {
+    const fits = entriesMax('batch', 2)
+    const other = new PooledBuckets(8, { ...limit, nowMs: bench.nowMs })
+    bench.replicator.setTables([bench.buckets, other])
+    for (let n = 0; n < 3 * fits; n++) bench.buckets.take({ lo: n, hi: n }, 1, bench.nowMs)
+    other.take({ lo: 1, hi: 2 }, 1, bench.nowMs)
+    for (let i = 0; i < 2; i++) bench.replicator.tick()
+    const sent = bench.sent.flatMap(({ message }) => (message.kind === 'batch' ? message.sections : []))
+    expect(sent.filter(({ table }) => table === 7)).toHaveLength(2)
+    expect(sent.find(({ table }) => table === 8)?.entries).toHaveLength(1)
+  })
+
   test('malformed messages, other versions and unknown limits are counted, and reported once for each sender', () => {
     bench.receive('eu/0', Buffer.from('hello'))
     bench.receive('eu/0', Buffer.from('hello, hello, hello'))
@@ -279,6 +285,8 @@ describe('bounds', () => {
   test('there are at most 255 peers; the slot of one long gone is given to the next', () => {
     for (let n = 0; n < 300; n++) bench.batch(`eu/${n}`, 0)
     expect(bench.replicator.peers()).toHaveLength(255)
+    expect(bench.replicator.stats.batchesRefused).toBe(45)
+    expect(bench.problems[0]).toEqual(['eu/255', 'too many replicas'])
     bench.nowMs += 600_000
     bench.batch('ap/0', 0, { taken: 3 })
     expect(bench.replicator.peers().map(({ replica }) => replica)).toContain('ap/0')

@@ -31,13 +31,15 @@ export interface ReplicatorOptions {
 }
 
 /** Why news was dropped; an unknown limit means that the other has another configuration, or another hash key. */
-export type Problem = Malformed | 'unknown limit'
+export type Problem = Malformed | 'unknown limit' | 'too many replicas'
 
 /** Counts since the start. */
 export interface ReplicationStats {
   batchesSent: number
   bytesSent: number
   batchesReceived: number
+  /** Of replicas beyond the bound. */
+  batchesRefused: number
   bytesReceived: number
   entriesSent: number
   entriesReceived: number
@@ -55,9 +57,12 @@ export interface PeerStatus {
 }
 
 const peersMax = 255
-const transferTimeoutMs = 2000
 const rowsAPageMax = 200_000
-/** In contact time-outs: when a lower incarnation is believed (its clock was set back), and when a slot may be reused. */
+/**
+ * In contact time-outs: when an answer is no longer waited for (while in contact, news takes less than one either way), when a lower
+ * incarnation is believed (its clock was set back), and when a slot may be reused.
+ */
+const transferTimeouts = 2
 const incarnationTimeouts = 10
 const slotTimeouts = 1000
 
@@ -86,6 +91,7 @@ export class Replicator {
     batchesSent: 0,
     bytesSent: 0,
     batchesReceived: 0,
+    batchesRefused: 0,
     bytesReceived: 0,
     entriesSent: 0,
     entriesReceived: 0,
@@ -140,7 +146,9 @@ export class Replicator {
     const nowMs = this.#options.nowMs()
     let room = entriesMax('batch', this.#tables.length)
     const sections: Section[] = []
-    for (const table of this.#tables) {
+    // Each batch begins with another table, so that one with much news keeps none back.
+    const first = this.#sequence % Math.max(1, this.#tables.length)
+    for (const table of [...this.#tables.slice(first), ...this.#tables.slice(0, first)]) {
       const entries: Entry[] = []
       table.drainChanged(room, nowMs, (entry) => entries.push(entry))
       if (entries.length > 0) sections.push({ table: table.id, entries })
@@ -192,7 +200,11 @@ export class Replicator {
   #receiveBatch(from: ReplicaId, batch: Batch): void {
     const nowMs = this.#options.nowMs()
     const peer = this.#peers.get(from) ?? this.#addPeer(from, batch, nowMs)
-    if (!peer || !this.#acceptIncarnation(peer, batch.incarnation, nowMs)) return
+    if (!peer) {
+      this.stats.batchesRefused++
+      return this.#report(from, 'too many replicas')
+    }
+    if (!this.#acceptIncarnation(peer, batch.incarnation, nowMs)) return
     this.stats.batchesReceived++
     if (!this.#hears(peer, nowMs)) {
       peer.transfer = undefined
@@ -281,7 +293,8 @@ export class Replicator {
   }
 
   #tickTransfer(peer: Peer, nowMs: number): void {
-    if (!peer.transfer || nowMs - peer.transfer.sentAtMs < transferTimeoutMs) return
+    const timeoutMs = transferTimeouts * this.#options.contactTimeoutMs
+    if (!peer.transfer || nowMs - peer.transfer.sentAtMs < timeoutMs) return
     if (this.#hears(peer, nowMs)) this.#ask(peer, peer.transfer.start, nowMs)
     else peer.transfer = undefined
   }
