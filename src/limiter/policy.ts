@@ -5,7 +5,7 @@ import type { LimitOverride, LimitSpec, Shares } from './types.ts'
 
 /** The shares of a limit, or of one of its overrides, and the buckets that they apply to. */
 export interface Policy {
-  /** The same in all replicas: a keyed hash of what it is for. */
+  /** The same in all replicas: a keyed hash of what it is for. Sent over the network. */
   readonly id: number
   readonly shares: Shares
   /** Tokens of a full bucket with all regions in contact. */
@@ -39,7 +39,9 @@ export function makePolicy({ spec, override, hash, idleMs, nowMs }: PolicyOption
     idleMs,
     nowMs,
   }
-  const id = hash.lo >>> 0
+  // A hash of nothing: the hash of the name is the key of `own`, and half a key is no secret for long.
+  own.update('')
+  const id = own.lo >>> 0
   const buckets = replicated ? new PooledBuckets(id, options) : new Buckets(options)
   return {
     id,
