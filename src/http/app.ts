@@ -3,6 +3,7 @@ import { CostError, UnknownLimitError } from '../limiter/errors.ts'
 import { CursorError, StoreUnavailableError } from '../ratings/errors.ts'
 import { requireScope, type Authenticator, type Identity } from './auth/authenticator.ts'
 import { docsPage } from './docs-page.ts'
+import { headerOf } from './header.ts'
 import { openApiDocument } from './openapi.ts'
 import type { Answer, Operation, Services } from './operation.ts'
 import { limitOperations } from './operations/limits.ts'
@@ -107,7 +108,7 @@ interface Serving {
 /** Runs a request to its answer or its problem document, and tells the observer. */
 async function serve(options: AppOptions, { context, route, run }: Serving): Promise<Response> {
   const startMs = options.nowMs()
-  const given = context.req.header('x-request-id')
+  const given = headerOf(context, 'x-request-id')
   const requestId = given !== undefined && requestIdPattern.test(given) ? given : crypto.randomUUID()
   let response: Response
   try {
@@ -124,7 +125,7 @@ async function call(options: AppOptions, operation: Operation, context: Context)
   const { req } = context
   let identity = nobody
   if (operation.scope) {
-    const authenticated = options.authenticate(req)
+    const authenticated = options.authenticate(context)
     identity = authenticated instanceof Promise ? await authenticated : authenticated
     requireScope(identity, operation.scope)
   }
@@ -132,7 +133,7 @@ async function call(options: AppOptions, operation: Operation, context: Context)
   const params = operation.params ? validateParameters(operation.params, req.param()) : {}
   const query = operation.query ? validateParameters(operation.query, req.query()) : {}
   const body = operation.body
-    ? validateBody(operation.body, await readJson(req, options.bodyBytesMax))
+    ? validateBody(operation.body, await readJson(context, options.bodyBytesMax))
     : undefined
   return operation.handle(options, { params, query, body, identity }, context)
 }

@@ -1,16 +1,17 @@
-import type { HonoRequest } from 'hono'
+import type { Context } from 'hono'
+import { headerOf } from './header.ts'
 import { ProblemError } from './problems.ts'
 
 /** The body of a request, parsed. @throws {ProblemError} when it is not JSON, or larger than `bytesMax`; then it isn't read to the end. */
-export async function readJson(request: HonoRequest, bytesMax: number): Promise<unknown> {
-  const type = request.header('content-type')
+export async function readJson(context: Context, bytesMax: number): Promise<unknown> {
+  const type = headerOf(context, 'content-type')
   if (type === undefined || !/^application\/json\s*(;|$)/i.test(type)) {
     const detail = `content-type ${type === undefined ? 'is missing' : `"${type.slice(0, 64)}" is not allowed`}; allowed: application/json`
     throw new ProblemError('not-json', detail)
   }
-  const length = request.header('content-length')
+  const length = headerOf(context, 'content-length')
   if (length !== undefined && Number(length) > bytesMax) throw tooLarge(bytesMax)
-  const text = length === undefined ? await readBounded(request, bytesMax) : await request.text()
+  const text = length === undefined ? await readBounded(context, bytesMax) : await context.req.text()
   try {
     return JSON.parse(text)
   } catch (error) {
@@ -19,8 +20,8 @@ export async function readJson(request: HonoRequest, bytesMax: number): Promise<
 }
 
 /** A body of unknown length, as far as allowed. */
-async function readBounded(request: HonoRequest, bytesMax: number): Promise<string> {
-  const { body } = request.raw
+async function readBounded(context: Context, bytesMax: number): Promise<string> {
+  const { body } = context.req.raw
   if (!body) return ''
   const chunks: Uint8Array[] = []
   let bytes = 0

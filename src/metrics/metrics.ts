@@ -61,6 +61,11 @@ const latencyBucketsSeconds = [
 ]
 const batchSizeBuckets = [1, 2, 5, 10, 25, 50, 100, 200, 350, 500, 1000]
 
+interface RequestSeries {
+  readonly count: () => void
+  readonly observe: (seconds: number) => void
+}
+
 /**
  * The metrics of one edge, by the names of the guide. Every label's values come from the configuration or from the code, so
  * that no caller can make new time series. Each edge has a registry of its own: several may run in one process.
@@ -70,6 +75,7 @@ export class Metrics {
   readonly #requests: Counter<'route' | 'code'>
   readonly #errors: Counter<'code'>
   readonly #latency: Histogram<'route'>
+  readonly #series = new Map<string, Map<number, RequestSeries>>()
   readonly #batchSize: Histogram
   readonly #batchSeconds: Histogram
   readonly #batchFailures: Counter
@@ -120,10 +126,31 @@ export class Metrics {
   }
 
   observeRequest({ route, status, durationMs }: RequestFigures): void {
-    const code = String(status)
-    this.#requests.inc({ route, code })
-    if (status >= 400) this.#errors.inc({ code })
-    this.#latency.observe({ route }, durationMs / 1000)
+    const series = this.#seriesOf(route, status)
+    series.count()
+    series.observe(durationMs / 1000)
+  }
+
+  /** What to count a request in; looked up by its labels once, because that costs more than the counting. */
+  #seriesOf(route: string, status: number): RequestSeries {
+    const statuses = this.#series.get(route) ?? new Map<number, RequestSeries>()
+    this.#series.set(route, statuses)
+    let series = statuses.get(status)
+    if (!series) {
+      const code = String(status)
+      const requests = this.#requests.labels(route, code)
+      const errors = status >= 400 ? this.#errors.labels(code) : undefined
+      const latency = this.#latency.labels(route)
+      series = {
+        count: () => {
+          requests.inc()
+          errors?.inc()
+        },
+        observe: (seconds) => latency.observe(seconds),
+      }
+      statuses.set(status, series)
+    }
+    return series
   }
 
   observeBatch({ size, durationMs, failed }: { size: number; durationMs: number; failed: boolean }): void {

@@ -1,4 +1,5 @@
-import type { HonoRequest } from 'hono'
+import type { Context } from 'hono'
+import { headerOf } from '../header.ts'
 import { ProblemError } from '../problems.ts'
 
 export type Scope = 'rate' | 'read' | 'admin'
@@ -11,14 +12,14 @@ export interface Identity {
 }
 
 /** Finds out who calls. @throws {ProblemError} `unauthenticated`, or about the identity. */
-export type Authenticator = (request: HonoRequest) => Identity | Promise<Identity>
+export type Authenticator = (context: Context) => Identity | Promise<Identity>
 
 const allScopes: readonly Scope[] = ['rate', 'read', 'admin']
 const userLengthMax = 256
 
 /** Authentication switched off: callers say themselves who they are, as `?user=`, and may do everything. */
-export const trustEverybody: Authenticator = (request) => {
-  const subject = request.query('user')
+export const trustEverybody: Authenticator = ({ req }) => {
+  const subject = req.query('user')
   if (subject !== undefined && (subject === '' || subject.length > userLengthMax || !isNameable(subject))) {
     throw new ProblemError(
       'identity-missing',
@@ -38,13 +39,13 @@ export type CredentialCheck = (credential: string) => Identity | undefined | Pro
 
 /** Wants `Authorization: Bearer …` or `X-API-Key: …`, and asks each check in turn. */
 export function requireCredentials(checks: readonly CredentialCheck[]): Authenticator {
-  return async (request) => {
-    const credential = credentialOf(request)
+  return async (context) => {
+    const credential = credentialOf(context)
     if (credential === undefined) throw unauthenticated('no Authorization: Bearer … or X-API-Key: … header')
     for (const check of checks) {
       const identity = await check(credential)
       if (!identity) continue
-      const user = request.query('user')
+      const user = context.req.query('user')
       if (user === undefined || user === identity.subject) return identity
       throw new ProblemError(
         'identity-not-yours',
@@ -61,9 +62,9 @@ export function requireScope(identity: Identity, scope: Scope): void {
   throw new ProblemError('forbidden', `the scope ${scope} is needed`)
 }
 
-function credentialOf(request: HonoRequest): string | undefined {
-  const header = request.header('authorization')
-  if (header === undefined) return request.header('x-api-key')
+function credentialOf(context: Context): string | undefined {
+  const header = headerOf(context, 'authorization')
+  if (header === undefined) return headerOf(context, 'x-api-key')
   return /^Bearer +(\S+)$/i.exec(header)?.[1]
 }
 
