@@ -14,6 +14,8 @@ const retryAfterMs = 1000
 /** A pool, or a transaction on one of its connections. */
 type Connection = Pick<postgres.Sql, 'unsafe'>
 
+/** Between attempts to connect, at most. */
+const reconnectDelaySecMax = 1
 /** How much longer than the server's own time-out a statement may take to be answered. */
 const answerMarginMs = 1000
 
@@ -29,6 +31,9 @@ export function openPostgres(options: PostgresOptions): Sql {
     max: options.poolMax,
     connect_timeout: Math.ceil(options.connectTimeoutMs / 1000),
     connection: { application_name: 'openclaw-edge', statement_timeout: options.statementTimeoutMs },
+    // The library's own waits up to 20 s between attempts, which a store that is back would look away for.
+    backoff: (retries: number) =>
+      Math.min(0.05 * 2 ** retries, reconnectDelaySecMax) * (0.5 + Math.random() / 2),
     onnotice: () => {},
   })
   const answered = <T>(work: Promise<T>): Promise<T> =>
