@@ -1,15 +1,16 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startCli, type CliProcess } from './support/cli.ts'
 
-const config = fileURLToPath(new URL('../token_buckets.yaml', import.meta.url))
+const guideConfig = fileURLToPath(new URL('../token_buckets.yaml', import.meta.url))
 const regions = ['us-east-1', 'eu-central-1', 'ap-southeast-2'] as const
 type Region = (typeof regions)[number]
 
 let dataDir: string
+let config: string
 let dev: CliProcess
 let urls: Record<Region, string>
 
@@ -50,6 +51,8 @@ const capacity = async (region: Region): Promise<unknown> =>
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'openclaw-dev-'))
+  config = join(dataDir, 'token_buckets.yaml')
+  await copyFile(guideConfig, config)
   await start()
   for (const region of regions) await eventually(async () => expect(await capacity(region)).toBe(12_000))
 })
@@ -119,6 +122,36 @@ test('metrics of each region name it, and count what happened', async () => {
   const text = await (await fetch(`${urls['us-east-1']}/metrics`)).text()
   expect(text).toMatch(/openclaw_requests_total\{[^}]*route="\/rating"[^}]*region="us-east-1"[^}]*\} [1-9]/)
   expect(text).toMatch(/openclaw_peers_in_contact\{region="us-east-1"\} 2/)
+})
+
+test('limits are reloaded when the file changes, in all regions and all or nothing', async () => {
+  const text = await readFile(config, 'utf8')
+  await writeFile(config, text.replace('capacity: 5000', 'capacity: 6000'))
+  for (const region of regions) await eventually(async () => expect(await capacity(region)).toBe(13_000))
+  await writeFile(
+    config,
+    text.replace('capacity: 5000', 'capacity: 7000').replace('capacity: 4000', 'capacity: -1'),
+  )
+  const said = await dev.waitFor(/configuration not reloaded[^\n]*/)
+  expect(dev.output()).toContain('token_buckets.eu-central-1.capacity: -1 is not allowed')
+  expect(said).toBeDefined()
+  expect(await capacity('us-east-1')).toBe(13_000)
+  await writeFile(config, text)
+  for (const region of regions) await eventually(async () => expect(await capacity(region)).toBe(12_000))
+})
+
+test('a configuration with mistakes is refused at the start, with all of them and their places', async () => {
+  const wrong = join(dataDir, 'wrong.yaml')
+  await writeFile(
+    wrong,
+    'token_buckets:\n  us-east-1:\n    capacity: -5\n    refill_per_sec: fast\n    burst: 3\n',
+  )
+  const refused = startCli(['dev', '--config', wrong, '--port', '0', '--data-dir', join(dataDir, 'other')])
+  await refused.waitFor(/burst/)
+  expect(await refused.stop()).toBe(1)
+  expect(refused.output()).toContain('wrong.yaml:3:15 token_buckets.us-east-1.capacity: -5 is not allowed')
+  expect(refused.output()).toContain('wrong.yaml:4:21 token_buckets.us-east-1.refill_per_sec')
+  expect(refused.output()).toContain('wrong.yaml:5:5')
 })
 
 test('a second process on the same data directory is refused, and says why', async () => {
