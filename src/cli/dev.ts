@@ -26,10 +26,17 @@ export async function dev(options: DevOptions): Promise<void> {
     delay: options.delay,
     loggerFor: (region) => createLogger({ level: 'warn', region }),
   })
-  const stopReloading = keepConfigured({ path, env: process.env, current: config, logger }, cluster.edges)
+  const { isTTY } = process.stdout
+  const stopReloading = keepConfigured(
+    { path, env: process.env, current: config, logger, onHangUp: !isTTY },
+    cluster.edges,
+  )
+  // A terminal that was closed takes no more output.
+  process.stdout.on('error', () => {})
   process.stdout.write(welcome(cluster.edges, { ...options, capacity: ratingsCapacity(config) }))
-  const stopTotals = process.stdout.isTTY ? showTotals(cluster.edges) : undefined
-  await untilStopped()
+  const stopTotals = isTTY ? showTotals(cluster.edges) : undefined
+  // SIGHUP from a terminal means that it was closed.
+  await untilStopped(isTTY ? ['SIGINT', 'SIGTERM', 'SIGHUP'] : ['SIGINT', 'SIGTERM'])
   stopTotals?.()
   process.stdout.write('\nStopping: requests under way are finished, and the last batch is sent …\n')
   stopReloading()
@@ -61,19 +68,34 @@ Ctrl-C stops.
 `
 }
 
-/** Renews one line a second with what happens; answers how to stop. */
+/** Renews one line a second with what happened in all regions; answers how to stop. */
 function showTotals(edges: readonly Edge[]): () => void {
-  let before = edges.map((edge) => edge.totals())
+  let before = sumOf(edges)
   const timer = setInterval(() => {
-    const now = edges.map((edge) => edge.totals())
-    const line = edges.map((edge, i) => `${edge.region} ${rates(before[i]!, now[i]!)}`).join(' │ ')
+    const now = sumOf(edges)
+    const line = [
+      `${now.requests - before.requests} requests/s`,
+      `${now.allowed - before.allowed} allowed/s`,
+      `${now.refused - before.refused} refused/s`,
+      `${now.ratings} ratings stored`,
+      now.peersInContact === edges.length * (edges.length - 1)
+        ? 'all regions in contact'
+        : 'regions out of contact',
+    ].join(' │ ')
     before = now
     process.stdout.write(`\r\u001b[K${line.slice(0, process.stdout.columns - 1)}`)
   }, totalsIntervalMs)
   return () => clearInterval(timer)
 }
 
-function rates(before: EdgeTotals, now: EdgeTotals): string {
-  const perSec = (of: keyof EdgeTotals): number => now[of] - before[of]
-  return `${perSec('requests')} req/s, ${perSec('allowed')} allowed, ${perSec('refused')} refused, ${now.ratings} rated, ${now.peersInContact} peers`
+function sumOf(edges: readonly Edge[]): EdgeTotals {
+  const totals = edges.map((edge) => edge.totals())
+  const sum = (of: keyof EdgeTotals): number => totals.reduce((all, one) => all + one[of], 0)
+  return {
+    requests: sum('requests'),
+    allowed: sum('allowed'),
+    refused: sum('refused'),
+    ratings: sum('ratings'),
+    peersInContact: sum('peersInContact'),
+  }
 }

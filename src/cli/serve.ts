@@ -16,9 +16,11 @@ export async function serve({ config: file, region, ordinal }: ServeOptions): Pr
   const config = await loadConfig(path, process.env)
   const logger = createLogger({ level: config.log.level, region })
   const node = await startNode({ config, region, ordinal, logger })
-  const stopReloading = keepConfigured({ path, env: process.env, current: config, logger }, [node])
+  const stopReloading = keepConfigured({ path, env: process.env, current: config, logger, onHangUp: true }, [
+    node,
+  ])
   logger.info({ listening: node.url, limits: config.limits.map(({ name }) => name) }, 'serving')
-  await untilStopped()
+  await untilStopped(['SIGINT', 'SIGTERM'])
   logger.info('stopping: requests under way are finished')
   stopReloading()
   await node.close()

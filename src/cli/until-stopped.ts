@@ -1,8 +1,8 @@
-/** Resolves at the first SIGINT (Ctrl-C) or SIGTERM; a second one ends the process at once. */
-export function untilStopped(): Promise<void> {
+/** Resolves at the first of these signals; a second one ends the process at once. */
+export function untilStopped(signals: readonly NodeJS.Signals[]): Promise<void> {
   return new Promise((resolve) => {
     let stopping = false
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    for (const signal of signals) {
       process.on(signal, () => {
         if (stopping) process.exit(130)
         stopping = true

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PooledBuckets, type CounterEntry } from '../bucket/pooled-buckets.ts'
-import type { ReplicaId } from '../replication/transport.ts'
+import { regionOf, type ReplicaId } from '../replication/transport.ts'
 import type { LimitSpec, Shares } from './types.ts'
-import { VirtualCluster } from './virtual-cluster.testing.ts'
+import { batchIntervalMs, VirtualCluster } from './virtual-cluster.testing.ts'
 
 const replicas: readonly ReplicaId[] = ['us/0', 'eu/0', 'ap/0']
 const shares: Shares = {
@@ -107,12 +107,23 @@ describe('merge of counters', () => {
   })
 })
 
-test('I2 each token is charged exactly once at every replica, under loss, duplication and reordering', () => {
+test('I2 each token is charged exactly once at every replica, under loss, duplication, reordering and partition', () => {
   const step = fc.record({
     replica: fc.constantFrom(...replicas),
     key: fc.constantFrom(...keys),
     cost: fc.integer({ min: 1, max: 50 }),
-    waitMs: fc.integer({ min: 0, max: 120 }),
+    waitMs: fc.oneof(
+      { weight: 9, arbitrary: fc.integer({ min: 0, max: 120 }) },
+      { weight: 1, arbitrary: fc.integer({ min: 0, max: 3000 }) },
+    ),
+    /** From now on this replica is cut off in one direction, or both; or nobody is. */
+    cut: fc.option(
+      fc.record({
+        replica: fc.constantFrom(...replicas),
+        direction: fc.constantFrom('to', 'from', 'both', 'none'),
+      }),
+      { freq: 6, nil: undefined },
+    ),
   })
   fc.assert(
     fc.property(seeds, fc.array(step, { minLength: 1, maxLength: 40 }), (seed, steps) => {
@@ -128,7 +139,13 @@ test('I2 each token is charged exactly once at every replica, under loss, duplic
       allInContact(cluster)
       cluster.faults = true
       const taken = new Map<string, number>()
-      for (const { replica, key, cost, waitMs } of steps) {
+      for (const { replica, key, cost, waitMs, cut } of steps) {
+        if (cut) {
+          const { replica: lone, direction } = cut
+          cluster.connected = (from, to) =>
+            direction === 'none' ||
+            ((from !== lone || direction === 'to') && (to !== lone || direction === 'from'))
+        }
         if (cluster.limiter(replica).take('api', key, cost).allowed)
           taken.set(key, (taken.get(key) ?? 0) + cost)
         cluster.advance(waitMs)
@@ -171,42 +188,71 @@ test('I2 tokens given back are given back exactly once everywhere', () => {
   )
 })
 
-test('I5 without traffic every bucket is full again everywhere and is forgotten, and starts anew', () => {
+/** Replicas that come and go, links that fail in either direction, and takes all the while. */
+function chaos(cluster: VirtualCluster, all: readonly ReplicaId[]): void {
+  const alive = new Set(all)
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(cluster.random() * list.length)]!
+  for (let i = 0; i < 100; i++) {
+    const replica = pick(all)
+    const what = cluster.random()
+    if (what < 0.05) {
+      cluster.kill(replica)
+      alive.delete(replica)
+    } else if (what < 0.15) {
+      if (!alive.has(replica)) cluster.start(replica)
+      alive.add(replica)
+    } else if (what < 0.25) {
+      const cut = new Set(
+        all.flatMap((from) => all.map((to) => from + to)).filter(() => cluster.random() < 0.4),
+      )
+      cluster.connected = (from, to) => !cut.has(from + to)
+    } else if (alive.has(replica)) {
+      const [limiter, key] = [cluster.limiter(replica), pick(keys)]
+      for (let n = cluster.random() * 40; n > 0; n--) limiter.take('api', key)
+      if (what > 0.95) limiter.reset('api', key)
+    }
+    cluster.advance(Math.floor(cluster.random() * (cluster.random() < 0.1 ? 4000 : 150)))
+  }
+  for (const replica of all) if (!alive.has(replica)) cluster.start(replica)
+}
+
+test('I5 without traffic every bucket is full everywhere and forgotten, whatever happened, and starts anew', () => {
+  const all = [...replicas, 'us/1']
+  const perSec = 100
+  const share = { capacity: 40, refillPerSec: perSec / 3 }
+  const quick = pooled({ shares: Object.fromEntries(Object.keys(shares).map((region) => [region, share])) })
+  const delayMs = { min: 5, max: 150 }
   fc.assert(
-    fc.property(
-      seeds,
-      fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 10 }),
-      (seed, costs) => {
-        const cluster = new VirtualCluster({
-          replicas,
-          limits: [pooled()],
-          seed,
-          delayMs: { min: 5, max: 150 },
-          loss: 0.05,
-        })
-        cluster.faults = false
-        allInContact(cluster)
-        for (let round = 0; round < 2; round++) {
-          cluster.faults = true
-          let taken = 0
-          for (const [index, cost] of costs.entries()) {
-            if (cluster.limiter(replicas[index % 3]!).take('api', 'alice', cost).allowed) taken += cost
-            cluster.advance(20)
-          }
-          cluster.faults = false
-          cluster.advance(2500)
-          for (const replica of replicas) expect(debtOf(cluster, replica, 'alice')).toBeLessThanOrEqual(taken)
-          const debts = replicas.map((replica) => debtOf(cluster, replica, 'alice'))
-          expect(Math.max(...debts) - Math.min(...debts)).toBeLessThanOrEqual(wholeRefill)
-          cluster.advance((4 * wholeCapacity * 1000) / wholeRefill)
-          for (const replica of replicas) {
-            expect(debtOf(cluster, replica, 'alice')).toBe(0)
-            expect(cluster.limiter(replica).stats()[0]!.buckets).toBe(0)
-          }
+    fc.property(seeds, (seed) => {
+      const cluster = new VirtualCluster({
+        replicas: all,
+        limits: [quick],
+        seed,
+        delayMs,
+        loss: 0.1,
+        duplication: 0.1,
+      })
+      chaos(cluster, all)
+      settled(cluster)
+      for (const replica of all) {
+        expect(
+          cluster
+            .limiter(replica)
+            .peers()
+            .map(({ inContact }) => inContact),
+        ).toEqual([true, true, true])
+        expect(cluster.limiter(replica).stats()[0]!.buckets).toBe(0)
+      }
+      for (const key of keys) cluster.limiter('us/1').take('api', key, 100)
+      cluster.advance(batchIntervalMs + delayMs.max)
+      for (const key of keys) {
+        for (const replica of all) {
+          expect(debtOf(cluster, replica, key)).toBeLessThanOrEqual(100)
+          expect(debtOf(cluster, replica, key)).toBeGreaterThan(100 - perSec / 2)
         }
-      },
-    ),
-    { numRuns: 25 },
+      }
+    }),
+    { numRuns: 30 },
   )
 })
 
@@ -253,8 +299,12 @@ test("I6 what the machines' clocks show makes no difference to any decision", ()
 })
 
 test('I7 a replica that restarts counts nothing anew, and takes over what is owed', () => {
+  const restarts = fc.array(
+    fc.record({ replica: fc.constantFrom(...replicas), goneMs: fc.integer({ min: 0, max: 3000 }) }),
+    { minLength: 1, maxLength: 4 },
+  )
   fc.assert(
-    fc.property(seeds, fc.constantFrom(...replicas), (seed, restarted) => {
+    fc.property(seeds, restarts, (seed, list) => {
       const cluster = new VirtualCluster({
         replicas,
         limits: [still],
@@ -264,17 +314,48 @@ test('I7 a replica that restarts counts nothing anew, and takes over what is owe
       })
       allInContact(cluster)
       for (const replica of replicas) cluster.limiter(replica).take('api', 'alice', 100)
-      cluster.advance(1000)
-      cluster.kill(restarted)
-      cluster.advance(200)
-      cluster.start(restarted)
-      cluster.advance(3000)
-      for (const replica of replicas) expect(debtOf(cluster, replica, 'alice')).toBeCloseTo(300, 2)
-      cluster.limiter(restarted).take('api', 'alice', 7)
-      settled(cluster)
-      for (const replica of replicas) expect(debtOf(cluster, replica, 'alice')).toBeCloseTo(307, 2)
+      cluster.advance(500)
+      let owed = 300
+      for (const { replica, goneMs } of list) {
+        cluster.kill(replica)
+        cluster.advance(goneMs)
+        cluster.start(replica)
+        allInContact(cluster)
+        for (const each of replicas) expect(debtOf(cluster, each, 'alice')).toBeCloseTo(owed, 2)
+        cluster.limiter(replica).take('api', 'alice', 7)
+        owed += 7
+        cluster.advance(500)
+        for (const each of replicas) expect(debtOf(cluster, each, 'alice')).toBeCloseTo(owed, 2)
+      }
     }),
     { numRuns: 25 },
+  )
+})
+
+test('I7 a restart is no way to a full bucket: it gives its own share at most', () => {
+  fc.assert(
+    fc.property(seeds, fc.constantFrom(...replicas), (seed, restarted) => {
+      const cluster = new VirtualCluster({
+        replicas,
+        limits: [pooled()],
+        seed,
+        delayMs: { min: 5, max: 110 },
+      })
+      allInContact(cluster)
+      cluster.limiter('us/0').take('api', 'alice', wholeCapacity)
+      cluster.advance(500)
+      cluster.kill(restarted)
+      cluster.start(restarted)
+      const startMs = cluster.nowMs
+      let admitted = 0
+      while (cluster.nowMs < startMs + 5000) {
+        while (cluster.limiter(restarted).take('api', 'alice').allowed) admitted++
+        cluster.advance(10)
+      }
+      expect(admitted).toBeGreaterThan(0)
+      expect(admitted).toBeLessThanOrEqual(shares[regionOf(restarted)]!.capacity + wholeRefill * 6)
+    }),
+    { numRuns: 15 },
   )
 })
 

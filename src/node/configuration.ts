@@ -17,11 +17,17 @@ export async function loadConfig(path: string, env: NodeJS.ProcessEnv): Promise<
   return result.config
 }
 
+export interface KeepOptions {
+  readonly path: string
+  readonly env: NodeJS.ProcessEnv
+  readonly current: EdgeConfig
+  readonly logger: Logger
+  /** Whether SIGHUP reloads, as is usual for a process without a terminal. */
+  readonly onHangUp: boolean
+}
+
 /** Reloads limits when the file changes, or on SIGHUP; answers how to stop that. */
-export function keepConfigured(
-  options: { path: string; env: NodeJS.ProcessEnv; current: EdgeConfig; logger: Logger },
-  edges: readonly Edge[],
-): () => void {
+export function keepConfigured(options: KeepOptions, edges: readonly Edge[]): () => void {
   const { logger } = options
   const watcher = watchConfig({
     ...options,
@@ -36,10 +42,10 @@ export function keepConfigured(
       )
     },
   })
-  const onHangUp = (): void => void watcher.reload()
-  process.on('SIGHUP', onHangUp)
+  const reload = (): void => void watcher.reload()
+  if (options.onHangUp) process.on('SIGHUP', reload)
   return () => {
-    process.off('SIGHUP', onHangUp)
+    process.off('SIGHUP', reload)
     watcher.close()
   }
 }
