@@ -138,8 +138,8 @@ describe('news is charged', () => {
     expect(charged('healed', news({ taken: 0, returned: 3, ownDebt: 0 }), 5)).toBeCloseTo(2)
   })
 
-  test('healed: the whole debt of the sender is a lower bound, where it is told', () => {
-    expect(charged('healed', news({ taken: 10, ownDebt: 10, debt: 70 }), 5)).toBeCloseTo(70)
+  test('healed: what the sender knows of others is left to them', () => {
+    expect(charged('healed', news({ taken: 10, ownDebt: 10, debt: 70 }), 5)).toBeCloseTo(15)
   })
 
   test('joining: the highest debt that is reported is taken over, and nothing is added', () => {

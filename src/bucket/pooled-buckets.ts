@@ -28,8 +28,8 @@ export interface CounterEntry {
  * How news of a replica is charged.
  * - `exact`: in contact: what it took since its last news.
  * - `healed`: heard again after a silence: that, but no more than what it itself still has to refill of its own takes.
- * - `joining`: this replica has just started: the debt of the others is taken over, not added to, but by what they take after
- *   they told it.
+ * - `joining`: this replica has just started, or was alone since: the debt of the others is taken over, not added to, but by what
+ *   they take after they told it.
  */
 export type MergeRule = 'exact' | 'healed' | 'joining'
 
@@ -248,7 +248,7 @@ export class PooledBuckets extends Buckets {
       return Math.max(0, debt + since, entry.ownDebt, entry.debt || 0)
     }
     if (rule === 'healed') {
-      return Math.max(0, debt + (net > 0 ? Math.min(net, entry.ownDebt) : net), entry.debt || 0)
+      return Math.max(0, debt + (net > 0 ? Math.min(net, entry.ownDebt) : net))
     }
     // Of a busy period that began unheard, more than the sender owes was refilled before the news came; in contact that is
     // at most what refills while a bucket counts as idle. The bound matters when this replica had to evict the bucket.

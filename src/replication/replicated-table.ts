@@ -1,8 +1,8 @@
 import type { Entry } from './codec.ts'
 
 /**
- * How news of a replica is charged: `exact` in contact; `healed` when it is heard again after a silence, or for the first
- * time; `joining` when this replica has just started, and takes over what the others know.
+ * How news of a replica is charged: `exact` in contact; `healed` when it is heard again after a silence, or joins; `joining` when
+ * this replica has just started, or was alone since, and takes over what the others know.
  */
 export type MergeRule = 'exact' | 'healed' | 'joining'
 

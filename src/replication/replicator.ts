@@ -79,13 +79,13 @@ const slotTimeouts = 1000
 export class Replicator {
   readonly #options: ReplicatorOptions
   readonly #selfHash: number
-  readonly #startedAtMs: number
   readonly #peers = new Map<ReplicaId, Peer>()
   #tables: readonly ReplicatedTable[] = []
   #slots = 1
   #sequence = 0
   #request = 0
   #regions: ReadonlySet<string>
+  #firstHeardAtMs: number | undefined
   readonly #reported = new Set<string>()
   readonly stats: ReplicationStats = {
     batchesSent: 0,
@@ -104,7 +104,6 @@ export class Replicator {
   constructor(options: ReplicatorOptions) {
     this.#options = options
     this.#selfHash = nameHash(options.transport.self)
-    this.#startedAtMs = options.nowMs()
     this.#regions = new Set([regionOf(options.transport.self)])
     options.transport.receive('buckets', (from, payload) => this.#receive(from, payload))
   }
@@ -225,7 +224,9 @@ export class Replicator {
   #addPeer(replica: ReplicaId, batch: Batch, nowMs: number): Peer | undefined {
     const slot = this.#freeSlot(nowMs)
     if (slot === undefined) return undefined
-    const justStarted = nowMs - this.#startedAtMs <= this.#options.contactTimeoutMs
+    // All that can be heard is heard within a contact time-out of the first, however long this replica was alone before.
+    this.#firstHeardAtMs ??= nowMs
+    const joining = nowMs - this.#firstHeardAtMs <= this.#options.contactTimeoutMs
     const peer: Peer = {
       replica,
       slot,
@@ -233,7 +234,7 @@ export class Replicator {
       sequence: -1,
       heardAtMs: nowMs,
       hearsUs: false,
-      rule: justStarted ? 'joining' : 'healed',
+      rule: joining ? 'joining' : 'healed',
       transfer: undefined,
     }
     this.#peers.set(replica, peer)
