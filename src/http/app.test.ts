@@ -235,6 +235,18 @@ describe('wrong requests', () => {
     expect(pulled).toBeLessThan(12)
   })
 
+  test('a body that breaks off is the caller’s affair, and no error here', async () => {
+    const broken = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.error(new Error('aborted')),
+    })
+    const answer = await api.send('POST', '/v1/ratings?user=a', { body: broken })
+    expect(await problemOf(answer)).toMatchObject({
+      status: 400,
+      detail: 'the body did not arrive as a whole',
+    })
+    expect(api.errors).toEqual([])
+  })
+
   test('another content type is 415', async () => {
     const headers = { 'content-type': 'text/plain' }
     expect(

@@ -43,7 +43,7 @@ export function openApiDocument(operations: readonly Operation[], authenticated:
 /** All problems that an operation may answer. */
 export function problemsOf(operation: Operation, authenticated: boolean): ProblemCode[] {
   const codes: ProblemCode[] = [...(operation.problems ?? [])]
-  if (operation.body) codes.push('malformed-json', 'body-too-large', 'not-json', 'too-slow')
+  if (operation.body) codes.push('malformed-json', 'body-too-large', 'not-json')
   if (operation.body || operation.params || operation.query) codes.push('invalid')
   if (operation.params) codes.push('malformed-path')
   if (operation.asUser) codes.push(authenticated ? 'identity-not-yours' : 'identity-missing')

@@ -12,7 +12,6 @@ export const problems = {
   'not-found': { status: 404, title: 'There is nothing here', retry: 'no' },
   'unknown-limit': { status: 404, title: 'No limit has this name', retry: 'no' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here', retry: 'no' },
-  'too-slow': { status: 408, title: 'The body did not arrive in time', retry: 'yes' },
   'body-too-large': { status: 413, title: 'The body is too large', retry: 'no' },
   'not-json': { status: 415, title: 'The body has to be application/json', retry: 'no' },
   invalid: { status: 422, title: 'The request is not valid', retry: 'no' },

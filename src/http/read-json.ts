@@ -11,7 +11,9 @@ export async function readJson(context: Context, bytesMax: number): Promise<unkn
   }
   const length = headerOf(context, 'content-length')
   if (length !== undefined && Number(length) > bytesMax) throw tooLarge(bytesMax)
-  const text = length === undefined ? await readBounded(context, bytesMax) : await context.req.text()
+  const text = await (length === undefined ? readBounded(context, bytesMax) : context.req.text()).catch(
+    cutOff,
+  )
   try {
     return JSON.parse(text)
   } catch (error) {
@@ -31,6 +33,12 @@ async function readBounded(context: Context, bytesMax: number): Promise<string> 
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString()
+}
+
+/** The caller went away, or was too slow: nobody's error here. */
+function cutOff(error: unknown): never {
+  if (error instanceof ProblemError) throw error
+  throw new ProblemError('malformed-json', 'the body did not arrive as a whole')
 }
 
 function tooLarge(bytesMax: number): ProblemError {
