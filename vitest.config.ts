@@ -3,12 +3,15 @@ import { defineConfig } from 'vitest/config'
 // A test's cost is in its file name. Everything is required everywhere: a missing server fails, it never skips.
 export default defineConfig({
   test: {
+    maxWorkers: '100%',
     projects: [
       {
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: ['**/*.pg.test.ts', '**/*.e2e.test.ts'],
+          // No unit test keeps state in a module.
+          isolate: false,
         },
       },
       {

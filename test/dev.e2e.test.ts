@@ -147,8 +147,7 @@ test('a configuration with mistakes is refused at the start, with all of them an
     'token_buckets:\n  us-east-1:\n    capacity: -5\n    refill_per_sec: fast\n    burst: 3\n',
   )
   const refused = startCli(['dev', '--config', wrong, '--port', '0', '--data-dir', join(dataDir, 'other')])
-  await refused.waitFor(/burst/)
-  expect(await refused.stop()).toBe(1)
+  expect(await refused.ended()).toBe(1)
   expect(refused.output()).toContain('wrong.yaml:3:15 token_buckets.us-east-1.capacity: -5 is not allowed')
   expect(refused.output()).toContain('wrong.yaml:4:21 token_buckets.us-east-1.refill_per_sec')
   expect(refused.output()).toContain('wrong.yaml:5:5')
@@ -156,8 +155,8 @@ test('a configuration with mistakes is refused at the start, with all of them an
 
 test('a second process on the same data directory is refused, and says why', async () => {
   const second = startCli(['dev', '--config', config, '--port', '0', '--data-dir', join(dataDir, 'data')])
-  await second.waitFor(/is in use by process \d+/)
-  expect(await second.stop()).not.toBe(0)
+  expect(await second.ended()).toBe(1)
+  expect(second.output()).toMatch(/is in use by process \d+/)
 })
 
 test('ratings survive a stop with Ctrl-C, which ends cleanly', async () => {

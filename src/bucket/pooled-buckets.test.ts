@@ -143,9 +143,24 @@ describe('news is charged', () => {
   })
 
   test('joining: the highest debt that is reported is taken over, and nothing is added', () => {
-    expect(charged('joining', news({ taken: 500, ownDebt: 20, debt: 60 }), 5)).toBeCloseTo(60)
-    expect(charged('joining', news({ taken: 500, ownDebt: 20, debt: 60 }), 70)).toBeCloseTo(70)
-    expect(charged('joining', news({ taken: 500, ownDebt: 20 }), 5)).toBeCloseTo(20)
+    const buckets = table()
+    const debts = (entry: CounterEntry, slot: number): number => {
+      buckets.merge(slot, entry, 'joining', 0)
+      return buckets.debt(alice, 0)
+    }
+    expect(debts(news({ taken: 500, ownDebt: 20 }), 1)).toBeCloseTo(20)
+    expect(debts(news({ taken: 500, ownDebt: 20, debt: 60 }), 1)).toBeCloseTo(60)
+    expect(debts(news({ taken: 300, ownDebt: 40, debt: 60 }), 2)).toBeCloseTo(60)
+    expect(debts(news({ taken: 300, ownDebt: 40, debt: 65 }), 2)).toBeCloseTo(65)
+  })
+
+  test('joining: what both took themselves are different tokens', () => {
+    const buckets = table()
+    buckets.take(alice, 30, 0)
+    buckets.merge(1, news({ taken: 50, ownDebt: 50, debt: 60 }), 'joining', 0)
+    expect(buckets.debt(alice, 0)).toBeCloseTo(80)
+    buckets.merge(1, news({ taken: 50, ownDebt: 50, debt: 60 }), 'joining', 0)
+    expect(buckets.debt(alice, 0)).toBeCloseTo(80)
   })
 
   test('joining: what is taken after a report is added to it', () => {

@@ -28,8 +28,9 @@ export interface CounterEntry {
  * How news of a replica is charged.
  * - `exact`: in contact: what it took since its last news.
  * - `healed`: heard again after a silence: that, but no more than what it itself still has to refill of its own takes.
- * - `joining`: this replica has just started, or was alone since: the debt of the others is taken over, not added to, but by what
- *   they take after they told it.
+ * - `joining`: heard for the first time since this replica started: the whole debt of the sender is taken over, not added, because
+ *   others may have told of it, and of what this replica took before it started; only the own parts of both are surely different
+ *   tokens. What the sender takes after that is added.
  */
 export type MergeRule = 'exact' | 'healed' | 'joining'
 
@@ -146,9 +147,10 @@ export class PooledBuckets extends Buckets {
     const debt = this.debtOf(row, clock)
     if (known && this.#isSettled(row, clock)) this.#endGeneration(row)
     const news = this.#mergeCounters(row, slot, entry)
-    const after = this.#debtAfter(debt, { news, entry, rule })
-    if (after === debt) return
     const own = this.table.floats[row + ownFractionWord]! * debt
+    const after =
+      rule === 'joining' ? joined({ debt, own, news, entry }) : this.#debtAfter(debt, { news, entry, rule })
+    if (after === debt) return
     this.table.floats[row + ownFractionWord] = after > own ? own / after : 1
     this.table.doubles[row >> 1] = clock + after
   }
@@ -240,13 +242,9 @@ export class PooledBuckets extends Buckets {
 
   #debtAfter(
     debt: number,
-    { news, entry, rule }: { news: News; entry: CounterEntry; rule: MergeRule },
+    { news, entry, rule }: { news: News; entry: CounterEntry; rule: Exclude<MergeRule, 'joining'> },
   ): number {
     const net = news.taken - news.returned
-    if (rule === 'joining') {
-      const since = news.sameGeneration ? net : 0
-      return Math.max(0, debt + since, entry.ownDebt, entry.debt || 0)
-    }
     if (rule === 'healed') {
       return Math.max(0, debt + (net > 0 ? Math.min(net, entry.ownDebt) : net))
     }
@@ -264,4 +262,17 @@ interface News {
   readonly taken: number
   readonly returned: number
   readonly sameGeneration: boolean
+}
+
+/** The least that can be owed, by what two replicas know that have not heard each other: tokens that both know of count once. */
+function joined({ debt, own, news, entry }: Joining): number {
+  const since = news.sameGeneration ? news.taken - news.returned : 0
+  return Math.max(0, debt + since, own + entry.ownDebt, entry.debt || 0)
+}
+
+interface Joining {
+  readonly debt: number
+  readonly own: number
+  readonly news: News
+  readonly entry: CounterEntry
 }

@@ -1,46 +1,19 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PooledBuckets, type CounterEntry } from '../bucket/pooled-buckets.ts'
-import { regionOf, type ReplicaId } from '../replication/transport.ts'
-import type { LimitSpec, Shares } from './types.ts'
-import { batchIntervalMs, VirtualCluster } from './virtual-cluster.testing.ts'
-
-const replicas: readonly ReplicaId[] = ['us/0', 'eu/0', 'ap/0']
-const shares: Shares = {
-  us: { capacity: 500, refillPerSec: 10 },
-  eu: { capacity: 400, refillPerSec: 8 },
-  ap: { capacity: 300, refillPerSec: 6 },
-}
-const wholeCapacity = 1200
-const wholeRefill = 24
-const pooled = (own: Partial<LimitSpec> = {}): LimitSpec => ({
-  name: 'api',
-  mode: 'pooled',
+import { type ReplicaId } from '../replication/transport.ts'
+import {
+  replicas,
   shares,
-  overrides: [],
-  bucketsMax: 10_000,
-  ...own,
-})
-/** Next to nothing refills: what was charged stays visible. */
-const still = pooled({
-  shares: Object.fromEntries(Object.keys(shares).map((r) => [r, { capacity: 1e6, refillPerSec: 1e-9 }])),
-})
-const seeds = fc.integer({ min: 1, max: 2 ** 31 - 1 })
-const keys = ['alice', 'bob', 'carol']
-
-const debtOf = (cluster: VirtualCluster, replica: ReplicaId, key: string): number =>
-  cluster.limiter(replica).peek('api', key).state.debt
-
-const settled = (cluster: VirtualCluster): void => {
-  cluster.faults = false
-  cluster.connected = () => true
-  cluster.advance(20_000)
-}
-
-const allInContact = (cluster: VirtualCluster): void => {
-  cluster.advance(3000)
-  for (const replica of replicas) expect(cluster.limiter(replica).regionsInContact.size).toBe(3)
-}
+  pooled,
+  still,
+  seeds,
+  keys,
+  debtOf,
+  settled,
+  allInContact,
+} from './three-regions.testing.ts'
+import { batchIntervalMs, VirtualCluster } from './virtual-cluster.testing.ts'
 
 function threeReplicaTable(): PooledBuckets {
   const options = { limit: 'api', capacity: 1e6, refillPerSec: 1e-9, bucketsMax: 10, idleMs: 1200, nowMs: 0 }
@@ -296,85 +269,4 @@ test("I6 what the machines' clocks show makes no difference to any decision", ()
     }),
     { numRuns: 15 },
   )
-})
-
-test('I7 a replica that restarts counts nothing anew, and takes over what is owed', () => {
-  const restarts = fc.array(
-    fc.record({
-      replica: fc.constantFrom(...replicas),
-      goneMs: fc.integer({ min: 0, max: 3000 }),
-      /** Runs for so long before it hears, or is heard by, anybody. */
-      aloneMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 3000 })),
-    }),
-    { minLength: 1, maxLength: 4 },
-  )
-  fc.assert(
-    fc.property(seeds, restarts, (seed, list) => {
-      const cluster = new VirtualCluster({
-        replicas,
-        limits: [still],
-        seed,
-        delayMs: { min: 5, max: 110 },
-        duplication: 0.2,
-      })
-      allInContact(cluster)
-      for (const replica of replicas) cluster.limiter(replica).take('api', 'alice', 100)
-      cluster.advance(500)
-      let owed = 300
-      for (const { replica, goneMs, aloneMs } of list) {
-        cluster.kill(replica)
-        cluster.advance(goneMs)
-        cluster.start(replica)
-        cluster.connected = (from, to) => from !== replica && to !== replica
-        cluster.advance(aloneMs)
-        cluster.connected = () => true
-        allInContact(cluster)
-        for (const each of replicas) expect(debtOf(cluster, each, 'alice')).toBeCloseTo(owed, 2)
-        cluster.limiter(replica).take('api', 'alice', 7)
-        owed += 7
-        cluster.advance(500)
-        for (const each of replicas) expect(debtOf(cluster, each, 'alice')).toBeCloseTo(owed, 2)
-      }
-    }),
-    { numRuns: 25 },
-  )
-})
-
-test('I7 a restart is no way to a full bucket: it gives its own share at most', () => {
-  fc.assert(
-    fc.property(seeds, fc.constantFrom(...replicas), (seed, restarted) => {
-      const cluster = new VirtualCluster({
-        replicas,
-        limits: [pooled()],
-        seed,
-        delayMs: { min: 5, max: 110 },
-      })
-      allInContact(cluster)
-      cluster.limiter('us/0').take('api', 'alice', wholeCapacity)
-      cluster.advance(500)
-      cluster.kill(restarted)
-      cluster.start(restarted)
-      const startMs = cluster.nowMs
-      let admitted = 0
-      while (cluster.nowMs < startMs + 5000) {
-        while (cluster.limiter(restarted).take('api', 'alice').allowed) admitted++
-        cluster.advance(10)
-      }
-      expect(admitted).toBeGreaterThan(0)
-      expect(admitted).toBeLessThanOrEqual(shares[regionOf(restarted)]!.capacity + wholeRefill * 6)
-    }),
-    { numRuns: 15 },
-  )
-})
-
-test('I7 a replica that joins late takes over what is owed', () => {
-  const late = [...replicas, 'us/1']
-  const cluster = new VirtualCluster({ replicas, limits: [still], seed: 5, delayMs: { min: 5, max: 110 } })
-  allInContact(cluster)
-  for (const replica of replicas) cluster.limiter(replica).take('api', 'alice', 100)
-  cluster.advance(1000)
-  cluster.start('us/1')
-  cluster.advance(3000)
-  for (const replica of late) expect(debtOf(cluster, replica, 'alice')).toBeCloseTo(300, 2)
-  expect(cluster.limiter('us/1').regionsInContact.size).toBe(3)
 })

@@ -1,8 +1,8 @@
 import type { Entry } from './codec.ts'
 
 /**
- * How news of a replica is charged: `exact` in contact; `healed` when it is heard again after a silence, or joins; `joining` when
- * this replica has just started, or was alone since, and takes over what the others know.
+ * How news of a replica is charged: `exact` in contact; `healed` when it is heard again after a silence; `joining` when it is heard
+ * for the first time since this replica started, which takes over what the other knows.
  */
 export type MergeRule = 'exact' | 'healed' | 'joining'
 

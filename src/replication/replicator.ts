@@ -85,7 +85,6 @@ export class Replicator {
   #sequence = 0
   #request = 0
   #regions: ReadonlySet<string>
-  #firstHeardAtMs: number | undefined
   readonly #reported = new Set<string>()
   readonly stats: ReplicationStats = {
     batchesSent: 0,
@@ -224,9 +223,6 @@ export class Replicator {
   #addPeer(replica: ReplicaId, batch: Batch, nowMs: number): Peer | undefined {
     const slot = this.#freeSlot(nowMs)
     if (slot === undefined) return undefined
-    // All that can be heard is heard within a contact time-out of the first, however long this replica was alone before.
-    this.#firstHeardAtMs ??= nowMs
-    const joining = nowMs - this.#firstHeardAtMs <= this.#options.contactTimeoutMs
     const peer: Peer = {
       replica,
       slot,
@@ -234,7 +230,7 @@ export class Replicator {
       sequence: -1,
       heardAtMs: nowMs,
       hearsUs: false,
-      rule: joining ? 'joining' : 'healed',
+      rule: 'joining',
       transfer: undefined,
     }
     this.#peers.set(replica, peer)

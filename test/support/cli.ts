@@ -11,6 +11,8 @@ export interface CliProcess {
   output(): string
   /** Waits for output that matches, and answers the match. @throws {Error} with the output, if the process ends first, or in a minute. */
   waitFor(pattern: RegExp): Promise<RegExpMatchArray>
+  /** Waits for the end, and answers the exit code; null if a signal killed it. */
+  ended(): Promise<number | null>
   /** Sends a signal, waits for the end, and answers the exit code; null if the signal killed it. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
@@ -31,16 +33,18 @@ export function startCli(
       child.emit('output')
     })
   }
+  const exited = once(child, 'close')
+  const ended = async (): Promise<number | null> => {
+    await exited
+    return child.exitCode
+  }
   return {
     output: () => output,
     waitFor: (pattern) => waitFor(child, () => output, pattern),
-    stop: async (signal = 'SIGINT') => {
-      if (child.exitCode === null && child.signalCode === null) {
-        const exit = once(child, 'exit')
-        child.kill(signal)
-        await exit
-      }
-      return child.exitCode
+    ended,
+    stop: (signal = 'SIGINT') => {
+      child.kill(signal)
+      return ended()
     },
   }
 }
