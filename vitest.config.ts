@@ -8,7 +8,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'sim/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: ['**/*.pg.test.ts', '**/*.e2e.test.ts'],
           // No unit test keeps state in a module.
           isolate: false,
