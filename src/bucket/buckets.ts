@@ -1,4 +1,5 @@
 import { Decision, type BucketState, roundingTokens, type BucketShare } from './decision.ts'
+import type { BucketSet, Totals } from './bucket-set.ts'
 import { RefillClock } from './refill-clock.ts'
 import { BucketTable, dirtyFlag, flagsWord, hashWord } from './table.ts'
 
@@ -14,14 +15,6 @@ export interface BucketsOptions {
   readonly nowMs: number
 }
 
-/** What a whole pass over the buckets found. */
-export interface Totals {
-  /** Buckets that are not full. */
-  readonly inUse: number
-  /** Tokens taken and not yet refilled, over all buckets. */
-  readonly debt: number
-}
-
 /** Rows looked at to find the one that goes when the table is full. */
 const evictionSample = 64
 
@@ -32,7 +25,7 @@ const evictionSample = 64
  * not yet refilled) is mark − clock, or 0; what is available is capacity − debt. (The virtual scheduling algorithm of
  * ITU-T I.371, in tokens instead of time.) Nothing here reads a clock: `nowMs` is monotonic time, in milliseconds.
  */
-export class Buckets {
+export class Buckets implements BucketSet {
   readonly limit: string
   protected readonly table: BucketTable
   protected readonly clock: RefillClock
@@ -43,7 +36,7 @@ export class Buckets {
   #sweepDebt = 0
   #evictAt = 0
   /** As of the last whole pass of `sweep`. */
-  totals: Totals = { inUse: 0, debt: 0 }
+  totals: Totals = { inUse: 0, capacity: 0, debt: 0 }
   /** Tokens ever taken by this replica's callers; takes allowed, and refused. */
   tokensTaken = 0
   takesAllowed = 0
@@ -149,7 +142,8 @@ export class Buckets {
       }
     }
     if (this.#sweepAt < table.rowsEverUsed) return
-    this.totals = { inUse: this.#sweepInUse, debt: this.#sweepDebt }
+    const inUse = this.#sweepInUse
+    this.totals = { inUse, capacity: inUse * this.#share.capacity, debt: this.#sweepDebt }
     this.#sweepAt = this.#sweepInUse = this.#sweepDebt = 0
   }
 

@@ -29,8 +29,14 @@ const rowsGrowth = 16
 /** The index is at most this full: beyond it, runs of occupied slots grow long. */
 const loadMax = 0.75
 
+/** Words a row takes, given how many replicas there are. */
+export type RowWords = (replicas: number) => number
+
+const pooledRowWords: RowWords = (replicas) => firstReplicaWord + wordsPerReplica * replicas
+
 export class BucketTable {
   readonly rowsMax: number
+  readonly #rowWords: RowWords
   #replicas: number
   /** Words a row, even, so that every mark is aligned to 8 bytes. */
   stride: number
@@ -46,10 +52,12 @@ export class BucketTable {
   #free: number[] = []
   #size = 0
 
-  constructor(options: { rowsMax: number; replicas: number }) {
+  /** Rows of another layout, by `rowWords`, keep their first eight bytes, the hash and the flags where they are here. */
+  constructor(options: { rowsMax: number; replicas: number; rowWords?: RowWords }) {
     this.rowsMax = options.rowsMax
+    this.#rowWords = options.rowWords ?? pooledRowWords
     this.#replicas = options.replicas
-    this.stride = strideFor(options.replicas)
+    this.stride = this.#strideFor(options.replicas)
     const buffer = new ArrayBuffer(Math.min(rowsAtFirst, this.rowsMax) * this.stride * 4)
     this.words = new Int32Array(buffer)
     this.floats = new Float32Array(buffer)
@@ -138,7 +146,7 @@ export class BucketTable {
     const oldStride = this.stride
     const old = this.words
     this.#replicas = replicas
-    this.stride = strideFor(replicas)
+    this.stride = this.#strideFor(replicas)
     this.#allocate((old.length / oldStride) * this.stride)
     for (let number = 0; number < this.#highWater; number++) {
       const from = number * oldStride
@@ -175,9 +183,9 @@ export class BucketTable {
     while (index[slot] !== 0) slot = (slot + 1) & this.#mask
     index[slot] = entry
   }
-}
 
-function strideFor(replicas: number): number {
-  const words = firstReplicaWord + wordsPerReplica * replicas
-  return words + (words & 1)
+  #strideFor(replicas: number): number {
+    const words = this.#rowWords(replicas)
+    return words + (words & 1)
+  }
 }

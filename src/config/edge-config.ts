@@ -14,7 +14,7 @@ export type SharesConfig = Readonly<Record<string, ShareConfig>>
 
 export interface LimitConfig {
   readonly name: string
-  readonly mode: 'pooled' | 'local'
+  readonly mode: 'pooled' | 'strict' | 'local'
   /** Whom a bucket counts. */
   readonly key: 'user'
   /** Tokens that a request takes unless it says how many. */

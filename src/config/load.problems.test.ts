@@ -98,8 +98,8 @@ test.each([
   ],
   [
     'an unknown mode',
-    'limits: {a: {mode: strict, shares: {us: {capacity: 1, refill_per_sec: 1}}}}',
-    '1:20 limits.a.mode: "strict" is not allowed; allowed: pooled or local',
+    'limits: {a: {mode: loose, shares: {us: {capacity: 1, refill_per_sec: 1}}}}',
+    '1:20 limits.a.mode: "loose" is not allowed; allowed: pooled, strict or local',
   ],
   [
     'a key in two overrides',

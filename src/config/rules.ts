@@ -50,7 +50,7 @@ export function checkOverrideKeys(limit: { readonly overrides?: unknown }, ctx: 
 }
 
 interface Costly {
-  readonly mode: 'pooled' | 'local'
+  readonly mode: 'pooled' | 'strict' | 'local'
   readonly cost: number
   readonly shares: Shares
   readonly overrides: readonly { readonly shares: Shares }[]

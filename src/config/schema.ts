@@ -60,10 +60,10 @@ const override = section({
 
 export const limitSchema = section({
   mode: z
-    .enum(['pooled', 'local'])
+    .enum(['pooled', 'strict', 'local'])
     .default('pooled')
     .describe(
-      '`pooled`: any region may spend the tokens of every region in contact. `local`: each region has its own share only, and refuses all if it has none.',
+      '`pooled`: any region may spend the tokens of every region in contact. `strict`: never more than the limit, whatever the network does; shares move between regions with demand. `local`: each region has its own share only, and refuses all if it has none.',
     ),
   key: z.enum(['user']).default('user').describe('Whom a bucket counts.'),
   cost: wholeNumber(1, 1e9).default(1).describe('Tokens that a request takes unless it says how many.'),

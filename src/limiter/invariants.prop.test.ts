@@ -13,7 +13,7 @@ import {
   settled,
   allInContact,
 } from './three-regions.testing.ts'
-import { batchIntervalMs, VirtualCluster } from './virtual-cluster.testing.ts'
+import { batchIntervalMs, Cluster } from '../../sim/cluster.ts'
 
 function threeReplicaTable(): PooledBuckets {
   const options = { limit: 'api', capacity: 1e6, refillPerSec: 1e-9, bucketsMax: 10, idleMs: 1200, nowMs: 0 }
@@ -100,7 +100,7 @@ test('I2 each token is charged exactly once at every replica, under loss, duplic
   })
   fc.assert(
     fc.property(seeds, fc.array(step, { minLength: 1, maxLength: 40 }), (seed, steps) => {
-      const cluster = new VirtualCluster({
+      const cluster = new Cluster({
         replicas,
         limits: [still],
         seed,
@@ -138,7 +138,7 @@ test('I2 tokens given back are given back exactly once everywhere', () => {
       seeds,
       fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 20 }),
       (seed, gifts) => {
-        const cluster = new VirtualCluster({
+        const cluster = new Cluster({
           replicas,
           limits: [still],
           seed,
@@ -162,12 +162,12 @@ test('I2 tokens given back are given back exactly once everywhere', () => {
 })
 
 /** Replicas that come and go, links that fail in either direction, and takes all the while. */
-function chaos(cluster: VirtualCluster, all: readonly ReplicaId[]): void {
+function chaos(cluster: Cluster, all: readonly ReplicaId[]): void {
   const alive = new Set(all)
-  const pick = <T>(list: readonly T[]): T => list[Math.floor(cluster.random() * list.length)]!
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(cluster.random.next() * list.length)]!
   for (let i = 0; i < 100; i++) {
     const replica = pick(all)
-    const what = cluster.random()
+    const what = cluster.random.next()
     if (what < 0.05) {
       cluster.kill(replica)
       alive.delete(replica)
@@ -176,15 +176,15 @@ function chaos(cluster: VirtualCluster, all: readonly ReplicaId[]): void {
       alive.add(replica)
     } else if (what < 0.25) {
       const cut = new Set(
-        all.flatMap((from) => all.map((to) => from + to)).filter(() => cluster.random() < 0.4),
+        all.flatMap((from) => all.map((to) => from + to)).filter(() => cluster.random.next() < 0.4),
       )
       cluster.connected = (from, to) => !cut.has(from + to)
     } else if (alive.has(replica)) {
       const [limiter, key] = [cluster.limiter(replica), pick(keys)]
-      for (let n = cluster.random() * 40; n > 0; n--) limiter.take('api', key)
+      for (let n = cluster.random.next() * 40; n > 0; n--) limiter.take('api', key)
       if (what > 0.95) limiter.reset('api', key)
     }
-    cluster.advance(Math.floor(cluster.random() * (cluster.random() < 0.1 ? 4000 : 150)))
+    cluster.advance(Math.floor(cluster.random.next() * (cluster.random.next() < 0.1 ? 4000 : 150)))
   }
   for (const replica of all) if (!alive.has(replica)) cluster.start(replica)
 }
@@ -197,7 +197,7 @@ test('I5 without traffic every bucket is full everywhere and forgotten, whatever
   const delayMs = { min: 5, max: 150 }
   fc.assert(
     fc.property(seeds, (seed) => {
-      const cluster = new VirtualCluster({
+      const cluster = new Cluster({
         replicas: all,
         limits: [quick],
         seed,
@@ -237,7 +237,7 @@ test("I6 what the machines' clocks show makes no difference to any decision", ()
         offsetOf: (replica: ReplicaId) => number,
         incarnationOf: (replica: ReplicaId) => number,
       ): string => {
-        const cluster = new VirtualCluster({
+        const cluster = new Cluster({
           replicas,
           limits: [pooled()],
           seed,
@@ -248,7 +248,7 @@ test("I6 what the machines' clocks show makes no difference to any decision", ()
         })
         let decisions = ''
         for (let i = 0; i < 300; i++) {
-          const replica = replicas[Math.floor(cluster.random() * 3)]!
+          const replica = replicas[Math.floor(cluster.random.next() * 3)]!
           decisions += cluster.limiter(replica).take('api', 'alice', 20).allowed ? '1' : '0'
           cluster.advance(20)
         }

@@ -2,13 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { CostError, UnknownLimitError } from './errors.ts'
 import type { Limiter } from './limiter.ts'
 import type { LimitSpec } from './types.ts'
-import { VirtualCluster } from './virtual-cluster.testing.ts'
+import { Cluster } from '../../sim/cluster.ts'
 
 const shares = { us: { capacity: 60, refillPerSec: 1 }, eu: { capacity: 40, refillPerSec: 1 } }
 const api: LimitSpec = { name: 'api', mode: 'pooled', shares, overrides: [], bucketsMax: 1000 }
 
-function cluster(limits: readonly LimitSpec[] = [api]): { made: VirtualCluster; us: Limiter; eu: Limiter } {
-  const made = new VirtualCluster({
+function cluster(limits: readonly LimitSpec[] = [api]): { made: Cluster; us: Limiter; eu: Limiter } {
+  const made = new Cluster({
     replicas: ['us/0', 'eu/0'],
     limits,
     seed: 7,

@@ -1,6 +1,8 @@
-import type { Buckets } from '../bucket/buckets.ts'
+import type { BucketSet } from '../bucket/bucket-set.ts'
+import { Buckets } from '../bucket/buckets.ts'
 import { KeyedHash, type Key64 } from '../bucket/hash.ts'
 import { PooledBuckets } from '../bucket/pooled-buckets.ts'
+import { StrictBuckets } from '../bucket/strict-buckets.ts'
 import {
   Replicator,
   type PeerStatus,
@@ -10,7 +12,7 @@ import {
 import { regionOf, type ReplicaId, type Transport } from '../replication/transport.ts'
 import { CostError, UnknownLimitError } from './errors.ts'
 import { makePolicy, type Policy } from './policy.ts'
-import type { BucketState, BucketView, Decision, LimiterApi, LimitSpec } from './types.ts'
+import type { BucketState, BucketView, Decision, LimiterApi, LimitSpec, Share } from './types.ts'
 
 export interface LimiterOptions {
   readonly transport: Transport
@@ -23,6 +25,11 @@ export interface LimiterOptions {
   readonly contactTimeoutMs: number
   /** Monotonic time in milliseconds, such as that of a {@link CoarseClock}. */
   readonly nowMs: () => number
+  /**
+   * No earlier life of this replica can have leased out its share of a strict limit: the cluster is new, or all of it was stopped.
+   * Otherwise strict limits wait after a start, until such leases have ended.
+   */
+  readonly startsFresh?: boolean
   /** The regions whose shares count changed. */
   readonly onContact?: (regions: ReadonlySet<string>) => void
   /** The first piece of news dropped for each reason and replica. */
@@ -50,6 +57,8 @@ export interface LimitStats {
 const sweepRows = 20_000
 /** In contact time-outs: how long a bucket has to be full to be forgotten; why three, see {@link PooledBuckets}. */
 const idleTimeouts = 3
+/** In contact time-outs: how long a part of a strict share is leased. Renewed well before; the wait after a start. */
+const leaseTimeouts = 5
 
 interface Limit {
   readonly spec: LimitSpec
@@ -65,6 +74,7 @@ export class Limiter implements LimiterApi {
   readonly #region: string
   readonly #hash: KeyedHash
   readonly #replicator: Replicator
+  readonly #startsFresh: boolean
   #limits = new Map<string, Limit>()
   #contact: ReadonlySet<string>
 
@@ -73,6 +83,7 @@ export class Limiter implements LimiterApi {
     this.#region = regionOf(options.transport.self)
     this.#contact = new Set([this.#region])
     this.#hash = new KeyedHash(options.hashKey)
+    this.#startsFresh = options.startsFresh ?? false
     this.#replicator = new Replicator({
       transport: options.transport,
       incarnation: options.incarnation,
@@ -81,7 +92,7 @@ export class Limiter implements LimiterApi {
       onContact: (regions) => this.#contactChanged(regions),
       ...(options.onProblem && { onProblem: options.onProblem }),
     })
-    this.setLimits(options.limits)
+    this.#setLimits(options.limits, this.#startsFresh)
   }
 
   take(limit: string, key: string, cost = 1): Decision {
@@ -123,7 +134,12 @@ export class Limiter implements LimiterApi {
 
   /** Puts other limits in force. What buckets owe stays, for limits that keep their name, mode and bound. */
   setLimits(specs: readonly LimitSpec[]): void {
+    this.#setLimits(specs, false)
+  }
+
+  #setLimits(specs: readonly LimitSpec[], fresh: boolean): void {
     const nowMs = this.#options.nowMs()
+    const leaseMs = leaseTimeouts * this.#options.contactTimeoutMs
     const before = new Map(
       [...this.#limits.values()].flatMap(({ policies }) => policies.map((p) => [p.id, p])),
     )
@@ -133,6 +149,8 @@ export class Limiter implements LimiterApi {
         override,
         hash: this.#hash,
         idleMs: idleTimeouts * this.#options.contactTimeoutMs,
+        leaseMs,
+        ownFromMs: fresh ? Number.NEGATIVE_INFINITY : nowMs + leaseMs,
         nowMs,
       })
       const old = before.get(policy.id)
@@ -150,11 +168,15 @@ export class Limiter implements LimiterApi {
     const buckets = [...this.#limits.values()].flatMap(({ policies }) =>
       policies.map((policy) => policy.buckets),
     )
-    this.#replicator.setTables(buckets.filter((candidate) => candidate instanceof PooledBuckets))
+    this.#replicator.setTables(
+      buckets.filter((candidate) => candidate instanceof PooledBuckets),
+      buckets.filter((candidate) => candidate instanceof StrictBuckets).map(({ leases }) => leases),
+    )
   }
 
   /** To be called once a batch interval: exchanges news with the other replicas, and forgets idle buckets. */
   tick(): void {
+    this.#setStrictShares()
     this.#replicator.tick()
     const nowMs = this.#options.nowMs()
     for (const { policies } of this.#limits.values()) {
@@ -182,13 +204,13 @@ export class Limiter implements LimiterApi {
 
   stats(): LimitStats[] {
     return [...this.#limits.values()].map(({ spec, policies }) => {
-      const sum = (value: (buckets: Buckets) => number): number =>
+      const sum = (value: (buckets: BucketSet) => number): number =>
         policies.reduce((total, { buckets }) => total + value(buckets), 0)
       return {
         limit: spec.name,
         buckets: sum((b) => b.size),
         bucketsInUse: sum((b) => b.totals.inUse),
-        tokenCapacity: sum((b) => b.totals.inUse * b.capacity),
+        tokenCapacity: sum((b) => b.totals.capacity),
         tokensConsumed: sum((b) => b.totals.debt),
         tokensTaken: sum((b) => b.tokensTaken),
         takesAllowed: sum((b) => b.takesAllowed),
@@ -218,15 +240,30 @@ export class Limiter implements LimiterApi {
     for (const { spec, policies } of this.#limits.values()) {
       const regions = spec.mode === 'local' ? own : this.#contact
       for (const { buckets, shares } of policies) {
+        if (!(buckets instanceof Buckets)) continue
         const counted = Object.entries(shares).filter(([region]) => regions.has(region))
-        const capacity = counted.reduce((sum, [, share]) => sum + share.capacity, 0)
-        const refillPerSec = counted.reduce((sum, [, share]) => sum + share.refillPerSec, 0)
-        buckets.setShare({ capacity, refillPerSec }, nowMs)
+        buckets.setShare(sumOf(counted.map(([, share]) => share)), nowMs)
+      }
+    }
+    this.#setStrictShares()
+  }
+
+  /** Strict limits know who brings what: a region's share is that of its first replica. */
+  #setStrictShares(): void {
+    for (const { policies } of this.#limits.values()) {
+      for (const { buckets, shares } of policies) {
+        if (!(buckets instanceof StrictBuckets)) continue
+        const bases = Array.from({ length: this.#replicator.slots }, (_, slot) => {
+          const replica = this.#replicator.replicaAt(slot)
+          const share = replica?.endsWith('/0') ? shares[regionOf(replica)] : undefined
+          return share ?? noShare
+        })
+        buckets.setShares(sumOf(Object.values(shares)), bases)
       }
     }
   }
 
-  #takenByRegion(buckets: Buckets, hash: KeyedHash, nowMs: number): Record<string, number> {
+  #takenByRegion(buckets: BucketSet, hash: KeyedHash, nowMs: number): Record<string, number> {
     if (!(buckets instanceof PooledBuckets)) return { [this.#region]: Math.ceil(buckets.debt(hash, nowMs)) }
     const taken: Record<string, number> = {}
     for (const [slot, tokens] of buckets.takenBySlot(hash, nowMs).entries()) {
@@ -236,5 +273,14 @@ export class Limiter implements LimiterApi {
       taken[region] = (taken[region] ?? 0) + tokens
     }
     return taken
+  }
+}
+
+const noShare: Share = { capacity: 0, refillPerSec: 0 }
+
+function sumOf(shares: readonly Share[]): Share {
+  return {
+    capacity: shares.reduce((sum, share) => sum + share.capacity, 0),
+    refillPerSec: shares.reduce((sum, share) => sum + share.refillPerSec, 0),
   }
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { regionOf, type ReplicaId } from '../replication/transport.ts'
 import type { LimitSpec, Shares } from './types.ts'
-import { batchIntervalMs, contactTimeoutMs, VirtualCluster } from './virtual-cluster.testing.ts'
+import { batchIntervalMs, contactTimeoutMs, Cluster } from '../../sim/cluster.ts'
 
 const replicas: readonly ReplicaId[] = ['us/0', 'eu/0', 'ap/0']
 const shares: Shares = {
@@ -73,7 +73,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
 )
 const seeds = fc.integer({ min: 1, max: 2 ** 31 - 1 })
 
-function play(cluster: VirtualCluster, list: readonly Step[], truths: readonly Truth[]): void {
+function play(cluster: Cluster, list: readonly Step[], truths: readonly Truth[]): void {
   for (const { replica, cost, takes, waitMs } of list) {
     const limiter = cluster.limiter(replica)
     for (let i = 0; i < takes && limiter.take('api', 'alice', cost).allowed; i++) {
@@ -83,8 +83,8 @@ function play(cluster: VirtualCluster, list: readonly Step[], truths: readonly T
   }
 }
 
-function connected(seed: number): VirtualCluster {
-  const cluster = new VirtualCluster({ replicas, limits: [limit], seed, delayMs })
+function connected(seed: number): Cluster {
+  const cluster = new Cluster({ replicas, limits: [limit], seed, delayMs })
   cluster.advance(2000)
   return cluster
 }

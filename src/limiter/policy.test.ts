@@ -8,7 +8,15 @@ const shares = { us: { capacity: 60, refillPerSec: 1 }, eu: { capacity: 40, refi
 const api: LimitSpec = { name: 'api', mode: 'pooled', shares, overrides: [], bucketsMax: 1000 }
 
 function policy(spec: LimitSpec, override?: LimitOverride): Policy {
-  return makePolicy({ spec, override, hash: new KeyedHash(key), idleMs: 1800, nowMs: 0 })
+  return makePolicy({
+    spec,
+    override,
+    hash: new KeyedHash(key),
+    idleMs: 1800,
+    leaseMs: 3000,
+    ownFromMs: 0,
+    nowMs: 0,
+  })
 }
 
 test('a limit has the same number in every replica, and another than other limits and its overrides have', () => {

@@ -12,7 +12,7 @@ import {
   debtOf,
   allInContact,
 } from './three-regions.testing.ts'
-import { VirtualCluster } from './virtual-cluster.testing.ts'
+import { Cluster } from '../../sim/cluster.ts'
 
 test('I7 a replica that restarts counts nothing anew, and takes over what is owed', () => {
   const restarts = fc.array(
@@ -26,7 +26,7 @@ test('I7 a replica that restarts counts nothing anew, and takes over what is owe
   )
   fc.assert(
     fc.property(seeds, restarts, (seed, list) => {
-      const cluster = new VirtualCluster({
+      const cluster = new Cluster({
         replicas,
         limits: [still],
         seed,
@@ -65,7 +65,7 @@ test('I7 a replica that starts cut off from some charges nothing twice when it h
       fc.tuple(heardAfterMs, heardAfterMs),
       fc.tuple(cost, cost),
       (seed, [euMs, apMs], [byRestarted, byOther]) => {
-        const cluster = new VirtualCluster({ replicas, limits: [still], seed, delayMs: { min: 5, max: 110 } })
+        const cluster = new Cluster({ replicas, limits: [still], seed, delayMs: { min: 5, max: 110 } })
         allInContact(cluster)
         for (const replica of replicas) cluster.limiter(replica).take('api', 'alice', 100)
         cluster.advance(500)
@@ -94,7 +94,7 @@ test('I7 a replica that starts cut off from some charges nothing twice when it h
 test('I7 a restart is no way to a full bucket: it gives its own share at most', () => {
   fc.assert(
     fc.property(seeds, fc.constantFrom(...replicas), (seed, restarted) => {
-      const cluster = new VirtualCluster({
+      const cluster = new Cluster({
         replicas,
         limits: [pooled()],
         seed,
@@ -120,7 +120,7 @@ test('I7 a restart is no way to a full bucket: it gives its own share at most', 
 
 test('I7 a replica that joins late takes over what is owed', () => {
   const late = [...replicas, 'us/1']
-  const cluster = new VirtualCluster({ replicas, limits: [still], seed: 5, delayMs: { min: 5, max: 110 } })
+  const cluster = new Cluster({ replicas, limits: [still], seed: 5, delayMs: { min: 5, max: 110 } })
   allInContact(cluster)
   for (const replica of replicas) cluster.limiter(replica).take('api', 'alice', 100)
   cluster.advance(1000)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect } from 'vitest'
 import type { ReplicaId } from '../replication/transport.ts'
 import type { LimitSpec, Shares } from './types.ts'
-import type { VirtualCluster } from './virtual-cluster.testing.ts'
+import type { Cluster } from '../../sim/cluster.ts'
 
 export const replicas: readonly ReplicaId[] = ['us/0', 'eu/0', 'ap/0']
 export const shares: Shares = {
@@ -27,16 +27,16 @@ export const still = pooled({
 export const seeds = fc.integer({ min: 1, max: 2 ** 31 - 1 })
 export const keys = ['alice', 'bob', 'carol']
 
-export const debtOf = (cluster: VirtualCluster, replica: ReplicaId, key: string): number =>
+export const debtOf = (cluster: Cluster, replica: ReplicaId, key: string): number =>
   cluster.limiter(replica).peek('api', key).state.debt
 
-export const settled = (cluster: VirtualCluster): void => {
+export const settled = (cluster: Cluster): void => {
   cluster.faults = false
   cluster.connected = () => true
   cluster.advance(20_000)
 }
 
-export const allInContact = (cluster: VirtualCluster): void => {
+export const allInContact = (cluster: Cluster): void => {
   cluster.advance(3000)
   for (const replica of replicas) expect(cluster.limiter(replica).regionsInContact.size).toBe(3)
 }

@@ -19,8 +19,11 @@ export interface LimitOverride {
   readonly shares: Shares
 }
 
-/** `pooled`: any region spends any token it doesn't know to be spent. `local`: each region its own share, unreplicated. */
-export type LimitMode = 'pooled' | 'local'
+/**
+ * `pooled`: any region spends any token it doesn't know to be spent. `strict`: never more than the limit, whatever the network
+ * does; shares move between regions with demand. `local`: each region its own share, unreplicated.
+ */
+export type LimitMode = 'pooled' | 'strict' | 'local'
 
 /** A named policy: how many tokens a key has. */
 export interface LimitSpec {

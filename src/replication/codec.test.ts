@@ -1,14 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { decode, encode, entriesMax } from './codec.ts'
 import {
   batchEntryBytes,
-  decode,
-  encode,
-  entriesMax,
   messageBytesMax,
   type Entry,
+  type Lease,
   type ReplicationMessage,
-} from './codec.ts'
+} from './messages.ts'
 
 const u32 = fc.nat({ max: 0xffffffff })
 const i32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
@@ -18,6 +17,17 @@ const entry = (debt: fc.Arbitrary<number>): fc.Arbitrary<Entry> =>
 const sections = (debt: fc.Arbitrary<number>): fc.Arbitrary<{ table: number; entries: Entry[] }[]> =>
   fc.array(fc.record({ table: u32, entries: fc.array(entry(debt), { maxLength: 5 }) }), { maxLength: 4 })
 const incarnation = fc.maxSafeNat()
+const lease: fc.Arbitrary<Lease> = fc.record({
+  lo: i32,
+  hi: i32,
+  part: fc.float({ min: 0, max: 1, noNaN: true }),
+  tokens: amount,
+  need: amount,
+  memory: amount,
+})
+const leases = fc.array(fc.record({ table: u32, leases: fc.array(lease, { maxLength: 5 }) }), {
+  maxLength: 4,
+})
 const start = fc.record({ table: u32, row: u32 })
 
 const message: fc.Arbitrary<ReplicationMessage> = fc.oneof(
@@ -35,6 +45,14 @@ const message: fc.Arbitrary<ReplicationMessage> = fc.oneof(
     request: u32,
     next: fc.option(start, { nil: undefined }),
     sections: sections(amount),
+  }),
+  fc.record({ kind: fc.constant('claims' as const), incarnation, sentAt: i32, sections: leases }),
+  fc.record({
+    kind: fc.constant('grants' as const),
+    incarnation,
+    claimant: incarnation,
+    sentAt: i32,
+    sections: leases,
   }),
 )
 
@@ -72,9 +90,14 @@ test('a message with bytes changed, cut off or added is decoded to something sou
         const decoded = decode(bytes)
         if (resize !== 0 && changes.length === 0) expect(decoded).toBe('malformed')
         if (typeof decoded !== 'object' || decoded.kind === 'request') return
-        for (const { ownDebt } of decoded.sections.flatMap((section) => section.entries)) {
-          expect(ownDebt).toBeGreaterThanOrEqual(0)
-          expect(Number.isFinite(ownDebt)).toBe(true)
+        const amounts = decoded.sections.flatMap((section) =>
+          'entries' in section
+            ? section.entries.map(({ ownDebt }) => ownDebt)
+            : section.leases.flatMap(({ part, tokens, need, memory }) => [part, tokens, need, memory]),
+        )
+        for (const told of amounts) {
+          expect(told).toBeGreaterThanOrEqual(0)
+          expect(Number.isFinite(told)).toBe(true)
         }
       },
     ),

@@ -1,4 +1,4 @@
-import type { PageStart } from './codec.ts'
+import type { PageStart } from './messages.ts'
 import type { MergeRule } from './replicated-table.ts'
 import type { ReplicaId } from './transport.ts'
 

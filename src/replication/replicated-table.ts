@@ -1,4 +1,4 @@
-import type { Entry } from './codec.ts'
+import type { Entry } from './messages.ts'
 
 /**
  * How news of a replica is charged: `exact` in contact; `healed` when it is heard again after a silence; `joining` when it is heard

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { PooledBuckets } from '../bucket/pooled-buckets.ts'
-import { decode, encode, entriesMax, type Batch, type ReplicationMessage } from './codec.ts'
+import { decode, encode, entriesMax } from './codec.ts'
+import type { Batch, ReplicationMessage } from './messages.ts'
 import { nameHash } from './name-hash.ts'
 import { Replicator, type Problem } from './replicator.ts'
 import type { Receiver, ReplicaId, Transport } from './transport.ts'

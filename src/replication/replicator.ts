@@ -1,16 +1,16 @@
-import {
-  decode,
-  encode,
-  entriesMax,
-  type Batch,
-  type Entry,
-  type LivePage,
-  type LiveRequest,
-  type Malformed,
-  type PageStart,
-  type ReplicationMessage,
-  type Section,
-} from './codec.ts'
+import { decode, encode, entriesMax, type Malformed } from './codec.ts'
+import { LeaseExchange, type LeasedTable, type LeasePeer } from './lease-exchange.ts'
+import type {
+  Batch,
+  Claims,
+  Entry,
+  Grants,
+  LivePage,
+  LiveRequest,
+  PageStart,
+  ReplicationMessage,
+  Section,
+} from './messages.ts'
 import { nameHash } from './name-hash.ts'
 import type { Peer } from './peer.ts'
 import type { ReplicatedTable } from './replicated-table.ts'
@@ -80,6 +80,7 @@ export class Replicator {
   readonly #options: ReplicatorOptions
   readonly #selfHash: number
   readonly #peers = new Map<ReplicaId, Peer>()
+  readonly #leases: LeaseExchange
   #tables: readonly ReplicatedTable[] = []
   #slots = 1
   #sequence = 0
@@ -104,16 +105,31 @@ export class Replicator {
     this.#options = options
     this.#selfHash = nameHash(options.transport.self)
     this.#regions = new Set([regionOf(options.transport.self)])
+    this.#leases = new LeaseExchange({
+      incarnation: options.incarnation,
+      send: (to, message) => this.#sendTo(to, message),
+    })
     options.transport.receive('buckets', (from, payload) => this.#receive(from, payload))
   }
 
-  /** The tables to replicate from now on. */
-  setTables(tables: readonly ReplicatedTable[]): void {
+  /** The tables to replicate from now on: those with counters, and those with leases. */
+  setTables(tables: readonly ReplicatedTable[], leased: readonly LeasedTable[] = []): void {
+    this.#leases.setTables(leased)
     this.#tables = tables.toSorted((a, b) => a.id - b.id)
     for (const table of this.#tables) {
       table.setReplicas(this.#slots)
       table.beginInterval(this.#sequence + 1)
     }
+  }
+
+  /** Slots given out; the first is this replica's. */
+  get slots(): number {
+    return this.#slots
+  }
+
+  /** Claims made, and grants given, since the start. */
+  get leases(): { readonly claimsSent: number; readonly grantsSent: number } {
+    return this.#leases.stats
   }
 
   /** The replica in a slot; undefined for a slot not given out. */
@@ -137,6 +153,10 @@ export class Replicator {
     for (const peer of this.#peers.values()) this.#tickTransfer(peer, nowMs)
     this.#updateContact(nowMs)
     this.flush()
+    this.#leases.tick(
+      [...this.#peers.values()].map((peer) => this.#leasePeer(peer, nowMs)),
+      nowMs,
+    )
   }
 
   /** Sends what changed since the last batch, up to a batch's bound, and answers how many buckets; the rest goes with the next. */
@@ -185,7 +205,24 @@ export class Replicator {
         return this.#answer(from, message)
       case 'page':
         return this.#receivePage(from, message)
+      case 'claims':
+      case 'grants':
+        return this.#receiveLeases(from, message)
     }
+  }
+
+  #receiveLeases(from: ReplicaId, message: Claims | Grants): void {
+    const peer = this.#peers.get(from)
+    // A new incarnation is believed when it sends a batch.
+    if (!peer || message.incarnation !== peer.incarnation) return
+    const nowMs = this.#options.nowMs()
+    if (message.kind === 'claims') this.#leases.answer(this.#leasePeer(peer, nowMs), message, nowMs)
+    else this.#leases.take(this.#leasePeer(peer, nowMs), message, nowMs)
+  }
+
+  #leasePeer(peer: Peer, nowMs: number): LeasePeer {
+    const { replica, slot, incarnation } = peer
+    return { replica, slot, incarnation, inContact: this.#inContact(peer, nowMs) }
   }
 
   #report(from: ReplicaId, reason: Problem): void {
@@ -242,7 +279,7 @@ export class Replicator {
     for (const peer of this.#peers.values()) {
       if (nowMs - peer.heardAtMs < slotTimeouts * this.#options.contactTimeoutMs) continue
       this.#peers.delete(peer.replica)
-      for (const table of this.#tables) table.forgetReplica(peer.slot)
+      this.#forgetReplica(peer.slot)
       return peer.slot
     }
     if (this.#slots > peersMax) return undefined
@@ -251,13 +288,18 @@ export class Replicator {
     return slot
   }
 
+  #forgetReplica(slot: number): void {
+    for (const table of this.#tables) table.forgetReplica(slot)
+    this.#leases.forgetReplica(slot)
+  }
+
   /** I7: a higher incarnation starts its counts anew; a lower one is an echo of the past. */
   #acceptIncarnation(peer: Peer, incarnation: number, nowMs: number): boolean {
     if (incarnation === peer.incarnation) return true
     const silentMs = nowMs - peer.heardAtMs
     if (incarnation < peer.incarnation && silentMs < incarnationTimeouts * this.#options.contactTimeoutMs)
       return false
-    for (const table of this.#tables) table.forgetReplica(peer.slot)
+    this.#forgetReplica(peer.slot)
     peer.incarnation = incarnation
     peer.sequence = -1
     peer.transfer = undefined

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { messageBytesMax } from './codec.ts'
+import { messageBytesMax } from './messages.ts'
 import type { Channel, ReplicaId, Transport } from './transport.ts'
 
 /** A network to test: replicas can be connected to it. */
