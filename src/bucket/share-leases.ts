@@ -45,8 +45,9 @@ const keptPart = 0.01
 const worthwhilePart = 0.1
 /** A lease is given back only when it is too large by this. */
 const releasePart = 0.1
+const tinyPart = 0.03
 /** A bucket is looked after once less than this part of it is left. */
-const shortPart = 0.5
+const shortPart = 0.7
 /** A claim without an answer is repeated after the first; one that was answered is not followed by another before the second. */
 const retryMs = 600
 const claimGapMs = 100
@@ -69,6 +70,8 @@ export class ShareLeases {
   /** Numbers of the rows that are looked after. */
   #active: number[] = []
   #next = 0
+  /** Numbers of rows that turned short since they were last looked after. */
+  #urgent: number[] = []
 
   constructor(id: number, rows: StrictRows) {
     this.id = id
@@ -84,7 +87,13 @@ export class ShareLeases {
   /** After a take from a row that was just settled. */
   noteTake(row: number): void {
     const { level, capacity } = this.#rows.settled
-    if (level < capacity * shortPart || capacity === 0) this.#activate(row)
+    if (level >= capacity * shortPart && capacity > 0) return
+    if (this.#activate(row) && this.#urgent.length < rowsAtOnce)
+      this.#urgent.push(row / this.#rows.table.stride)
+  }
+
+  get isUrgent(): boolean {
+    return this.#urgent.length > 0
   }
 
   /**
@@ -92,25 +101,24 @@ export class ShareLeases {
    * batch interval. The claims are known by the time `nowMs`, in whole milliseconds modulo 2^32, made even.
    */
   claims(nowMs: number, peers: readonly Reachable[], write: (slot: number, claim: LeaseClaim) => void): void {
-    const rows = this.#rows
-    const now = rows.time(nowMs)
-    const budget = Math.min(rowsAtOnce, this.#active.length)
-    const kept: number[] = []
+    this.#urgent = []
     if (this.#next >= this.#active.length) this.#next = 0
-    const batch = this.#active.splice(this.#next, budget)
-    for (const number of batch) {
-      const row = number * rows.table.stride
-      rows.updateDemand(row, now)
-      rows.settle(row, now)
-      this.#sumDemand(row)
-      for (const { slot, inContact } of peers) {
-        if (inContact && slot < rows.slots) this.#claim(row, slot, now, write)
-      }
-      if (this.#isQuiet(row)) rows.table.words[row + flagsWord]! &= ~activeFlag
-      else kept.push(number)
-    }
+    const batch = this.#active.splice(this.#next, rowsAtOnce)
+    const kept = batch.filter((number) => {
+      this.#look(number, nowMs, peers, write)
+      return !this.#isQuiet(number)
+    })
     this.#active.splice(this.#next, 0, ...kept)
     this.#next += kept.length
+  }
+
+  /** As `claims`, for buckets that turned short since. */
+  urgentClaims(
+    nowMs: number,
+    peers: readonly Reachable[],
+    write: (slot: number, claim: LeaseClaim) => void,
+  ): void {
+    for (const number of this.#urgent.splice(0)) this.#look(number, nowMs, peers, write)
   }
 
   /** The peer in `slot` claims; the answer, or undefined if the claim is old. `sentAt` is on its clock, modulo 2^32. */
@@ -164,22 +172,44 @@ export class ShareLeases {
     }
   }
 
-  #activate(row: number): void {
-    const { words, stride } = this.#rows.table
-    const flags = words[row + flagsWord]!
-    if ((flags & activeFlag) !== 0) return
-    words[row + flagsWord] = flags | activeFlag
-    this.#active.push(row / stride)
+  /** Looks after a bucket. */
+  #look(
+    number: number,
+    nowMs: number,
+    peers: readonly Reachable[],
+    write: (slot: number, claim: LeaseClaim) => void,
+  ): void {
+    const rows = this.#rows
+    const now = rows.time(nowMs)
+    const row = number * rows.table.stride
+    rows.updateDemand(row, now)
+    rows.settle(row, now)
+    this.#sumDemand(row)
+    for (const { slot, inContact } of peers) {
+      if (inContact && slot < rows.slots) this.#claim(row, slot, now, write)
+    }
   }
 
-  /** Nothing is leased either way, and it is full enough; of the row settled last. */
-  #isQuiet(row: number): boolean {
+  /** Answers whether it was not active before. */
+  #activate(row: number): boolean {
+    const { words, stride } = this.#rows.table
+    const flags = words[row + flagsWord]!
+    if ((flags & activeFlag) !== 0) return false
+    words[row + flagsWord] = flags | activeFlag
+    this.#active.push(row / stride)
+    return true
+  }
+
+  /** Whether a bucket that was just looked after needs that no more: nothing is leased either way, and it is full enough. */
+  #isQuiet(number: number): boolean {
     const rows = this.#rows
+    const row = number * rows.table.stride
     const { level, capacity } = rows.settled
     if (level < capacity * shortPart || capacity === 0) return false
     for (let slot = 1; slot < rows.slots; slot++) {
       if (rows.table.floats[rows.peer(row, slot) + partWord] !== 0) return false
     }
+    rows.table.words[row + flagsWord]! &= ~activeFlag
     return true
   }
 
@@ -223,7 +253,9 @@ export class ShareLeases {
     const sinceMs = sent === 0 ? Number.POSITIVE_INFINITY : elapsedMs(now, sent)
     if (sinceMs < ((sent & 1) === 1 ? retryMs : claimGapMs)) return
     const held = Math.max(0, floats[peer + partWord]!)
-    const wanted = this.#targetPart(row, slot, 0)
+    const target = this.#targetPart(row, slot, 0)
+    // A lease that is hardly wanted any more ends, so that the bucket can be forgotten.
+    const wanted = target < tinyPart ? 0 : target
     const releases = held > 0 && (wanted === 0 || held - wanted > releasePart)
     const renews = held > 0 && sinceMs >= this.#lesseeMs / 3
     const asks = isWorthwhile(held, wanted) || this.#wantsBack(row, peer)

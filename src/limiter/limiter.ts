@@ -184,6 +184,14 @@ export class Limiter implements LimiterApi {
     }
   }
 
+  /**
+   * To be called every few milliseconds: asks for parts of strict shares as soon as a bucket turns short, not only with the next
+   * batch. Costs next to nothing when none did.
+   */
+  tickUrgent(): void {
+    this.#replicator.tickUrgent()
+  }
+
   /** Sends all that is unsent; the last thing before the transport closes. */
   flush(): void {
     while (this.#replicator.flush() > 0);

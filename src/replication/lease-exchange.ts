@@ -11,6 +11,10 @@ export interface LeasedTable {
     peers: readonly { readonly slot: number; readonly inContact: boolean }[],
     write: (slot: number, claim: Lease) => void,
   ): void
+  /** Buckets turned short since `claims` or `urgentClaims` was called. */
+  readonly isUrgent: boolean
+  /** As `claims`, but for those buckets only. */
+  urgentClaims: LeasedTable['claims']
   /** Answers a claim; undefined if it is old. */
   claimed(slot: number, claim: Lease, sentAt: number, nowMs: number): Lease | undefined
   /** Takes in the answer to a claim. */
@@ -48,24 +52,47 @@ export class LeaseExchange {
     this.#tables = tables
   }
 
+  get isUrgent(): boolean {
+    return this.#tables.some((table) => table.isUrgent)
+  }
+
   /** Sends what is to be claimed now; a message a table and peer. */
   tick(peers: readonly LeasePeer[], nowMs: number): void {
-    const sentAt = claimTime(nowMs)
     for (const table of this.#tables) {
-      const bySlot = new Map<number, Lease[]>()
-      table.claims(nowMs, peers, (slot, claim) => {
-        const claims = bySlot.get(slot)
-        if (claims) claims.push(claim)
-        else bySlot.set(slot, [claim])
+      this.#send(table.id, peers, nowMs, (write) => table.claims(nowMs, peers, write))
+    }
+  }
+
+  tickUrgent(peers: readonly LeasePeer[], nowMs: number): void {
+    for (const table of this.#tables) {
+      if (table.isUrgent)
+        this.#send(table.id, peers, nowMs, (write) => table.urgentClaims(nowMs, peers, write))
+    }
+  }
+
+  #send(
+    table: number,
+    peers: readonly LeasePeer[],
+    nowMs: number,
+    collect: (write: (slot: number, claim: Lease) => void) => void,
+  ): void {
+    const bySlot = new Map<number, Lease[]>()
+    collect((slot, claim) => {
+      const claims = bySlot.get(slot)
+      if (claims) claims.push(claim)
+      else bySlot.set(slot, [claim])
+    })
+    const { incarnation } = this.#options
+    for (const { replica, slot } of peers) {
+      const leases = bySlot.get(slot)
+      if (!leases) continue
+      this.stats.claimsSent += leases.length
+      this.#options.send(replica, {
+        kind: 'claims',
+        incarnation,
+        sentAt: claimTime(nowMs),
+        sections: [{ table, leases }],
       })
-      for (const { replica, slot } of peers) {
-        const leases = bySlot.get(slot)
-        if (!leases) continue
-        this.stats.claimsSent += leases.length
-        const { incarnation } = this.#options
-        const sections = [{ table: table.id, leases }]
-        this.#options.send(replica, { kind: 'claims', incarnation, sentAt, sections })
-      }
     }
   }
 

@@ -1,5 +1,6 @@
 import { decode, encode, entriesMax, type Malformed } from './codec.ts'
 import { LeaseExchange, type LeasedTable, type LeasePeer } from './lease-exchange.ts'
+import { livePage } from './live-page.ts'
 import type {
   Batch,
   Claims,
@@ -57,7 +58,6 @@ export interface PeerStatus {
 }
 
 const peersMax = 255
-const rowsAPageMax = 200_000
 /**
  * In contact time-outs: when an answer is no longer waited for (while in contact, news takes less than one either way), when a lower
  * incarnation is believed (its clock was set back), and when a slot may be reused.
@@ -153,10 +153,14 @@ export class Replicator {
     for (const peer of this.#peers.values()) this.#tickTransfer(peer, nowMs)
     this.#updateContact(nowMs)
     this.flush()
-    this.#leases.tick(
-      [...this.#peers.values()].map((peer) => this.#leasePeer(peer, nowMs)),
-      nowMs,
-    )
+    this.#leases.tick(this.#leasePeers(nowMs), nowMs)
+  }
+
+  /** Between ticks: sends only what can't wait. */
+  tickUrgent(): void {
+    if (!this.#leases.isUrgent) return
+    const nowMs = this.#options.nowMs()
+    this.#leases.tickUrgent(this.#leasePeers(nowMs), nowMs)
   }
 
   /** Sends what changed since the last batch, up to a batch's bound, and answers how many buckets; the rest goes with the next. */
@@ -218,6 +222,10 @@ export class Replicator {
     const nowMs = this.#options.nowMs()
     if (message.kind === 'claims') this.#leases.answer(this.#leasePeer(peer, nowMs), message, nowMs)
     else this.#leases.take(this.#leasePeer(peer, nowMs), message, nowMs)
+  }
+
+  #leasePeers(nowMs: number): LeasePeer[] {
+    return [...this.#peers.values()].map((peer) => this.#leasePeer(peer, nowMs))
   }
 
   #leasePeer(peer: Peer, nowMs: number): LeasePeer {
@@ -340,22 +348,7 @@ export class Replicator {
 
   #answer(to: ReplicaId, { request, start }: LiveRequest): void {
     const nowMs = this.#options.nowMs()
-    let room = entriesMax('page', this.#tables.length)
-    let next: PageStart | undefined
-    const sections: Section[] = []
-    for (const table of this.#tables) {
-      if (table.id < start.table) continue
-      const from = table.id === start.table ? start.row : 0
-      const entries: Entry[] = []
-      const row = table.scanLive({ from, entriesMax: room, rowsMax: rowsAPageMax }, nowMs, (entry) =>
-        entries.push(entry),
-      )
-      if (entries.length > 0) sections.push({ table: table.id, entries })
-      room -= entries.length
-      if (row < 0) continue
-      next = { table: table.id, row }
-      break
-    }
+    const { sections, next } = livePage(this.#tables, start, nowMs)
     this.#sendTo(to, { kind: 'page', incarnation: this.#options.incarnation, request, next, sections })
   }
 
