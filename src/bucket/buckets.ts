@@ -87,6 +87,13 @@ export class Buckets implements BucketSet {
       this.takesRefused++
       return new Decision(share, debt, cost, false)
     }
+    if (row >= 0) {
+      const guard = this.guardOf(row, nowMs)
+      if (guard > 0 && debt + guard + cost > share.capacity) {
+        this.takesRefused++
+        return new Decision(share, debt + guard, cost, false)
+      }
+    }
     if (row < 0) row = this.insertRow(key.lo, key.hi, clock)
     this.charge(row, debt, cost, clock)
     this.table.doubles[row >> 1] = clock + debt + cost
@@ -152,6 +159,11 @@ export class Buckets implements BucketSet {
 
   /** What else is to be noted when tokens are given back here; as `charge`. */
   protected refund(_row: number, _debt: number, _tokens: number): void {}
+
+  /** Tokens that others have probably taken, and that were not heard of yet; held back, but not charged. */
+  protected guardOf(_row: number, _nowMs: number): number {
+    return 0
+  }
 
   protected debtOf(row: number, clock: number): number {
     const debt = this.table.doubles[row >> 1]! - clock

@@ -1,9 +1,13 @@
 import { Buckets, rowHash, type BucketsOptions } from './buckets.ts'
+import { RowQueue } from './row-queue.ts'
 import {
   dirtyFlag,
   firstReplicaWord,
   flagsWord,
+  othersRateWord,
   ownFractionWord,
+  parkedWord,
+  rateAtWord,
   usedFlag,
   wordsPerReplica,
 } from './table.ts'
@@ -34,7 +38,15 @@ export interface CounterEntry {
  */
 export type MergeRule = 'exact' | 'healed' | 'joining'
 
+/** What regions out of contact bring to a limit. */
+export interface AwayShare {
+  readonly capacity: number
+  readonly refillPerSec: number
+}
+
 const ownSlot = 0
+/** Over how long the others' rate is a mean, in milliseconds: a few batches. */
+const rateMs = 100
 /** The part of the idle time after which a full bucket's next take starts a new generation. */
 const settledPart = 1 / 3
 
@@ -60,7 +72,11 @@ export class PooledBuckets extends Buckets {
   /** The batch interval under way. */
   #generation = 1
   /** Row numbers with news, oldest first; an evicted row's number may stand here in vain. */
-  #changed: number[] = []
+  readonly #changed = new RowQueue()
+  #unheardMs = 0
+  /** What regions refill that are out of contact, and when the last of them left. */
+  #awayPerSec = 0
+  #awayFromMs = 0
 
   constructor(id: number, options: BucketsOptions) {
     super(options, 1)
@@ -74,6 +90,47 @@ export class PooledBuckets extends Buckets {
 
   setReplicas(replicas: number): void {
     this.table.setReplicas(replicas)
+  }
+
+  /** For how long, on average, a take of another replica is not heard of here: a batch interval's half, and the way. 0 for no guard. */
+  setUnheardMs(unheardMs: number): void {
+    this.#unheardMs = unheardMs
+  }
+
+  /**
+   * Regions leave contact, of capacities that sum up to this. Their part of every debt, in proportion, is theirs to refill
+   * from now on, and this replica's region can spend its own share of what was left; so what all sides may spend is what it was.
+   * To be called before the capacity changes.
+   */
+  park(leaving: AwayShare, nowMs: number): void {
+    const part = leaving.capacity / this.capacity
+    if (!(part > 0)) return
+    this.#awayPerSec += leaving.refillPerSec
+    this.#awayFromMs = nowMs
+    const clock = this.clock.read(nowMs)
+    this.#eachInUse((row) => {
+      const debt = this.debtOf(row, clock)
+      this.table.floats[row + parkedWord]! += debt * part
+      this.table.doubles[row >> 1] = clock + debt * (1 - part)
+    })
+  }
+
+  /**
+   * A region is back in contact: what was parked for it comes back, but for what its own refill has paid meanwhile. `absent` is the
+   * capacity of all regions that were out of contact, this one with them.
+   */
+  unpark(back: AwayShare, awayMs: number, { absent, nowMs }: { absent: number; nowMs: number }): void {
+    const clock = this.clock.read(nowMs)
+    const paid = (back.refillPerSec * awayMs) / 1000
+    this.#awayPerSec = Math.max(0, this.#awayPerSec - back.refillPerSec)
+    const { floats, doubles } = this.table
+    this.#eachInUse((row) => {
+      const parked = floats[row + parkedWord]!
+      if (parked === 0) return
+      const part = parked * Math.min(1, back.capacity / absent)
+      floats[row + parkedWord] = parked - part
+      doubles[row >> 1] = clock + this.debtOf(row, clock) + Math.max(0, part - paid)
+    })
   }
 
   /**
@@ -102,15 +159,15 @@ export class PooledBuckets extends Buckets {
     const clock = this.clock.read(nowMs)
     const { words, stride } = this.table
     let written = 0
-    let at = 0
-    for (; at < this.#changed.length && written < entriesMax; at++) {
-      const row = this.#changed[at]! * stride
+    while (written < entriesMax) {
+      const number = this.#changed.shift()
+      if (number === undefined) break
+      const row = number * stride
       if (!this.isDirty(row)) continue
       words[row + flagsWord] = usedFlag
-      write(this.#entry(row, clock))
+      write(this.#entry(row, clock, nowMs))
       written++
     }
-    this.#changed = at === this.#changed.length ? [] : this.#changed.slice(at)
     return written
   }
 
@@ -132,7 +189,7 @@ export class PooledBuckets extends Buckets {
     for (let written = 0; number < end && written < range.entriesMax; number++) {
       const row = number * stride
       if (!this.table.isUsed(row) || this.#isSettled(row, clock)) continue
-      write(this.#entry(row, clock))
+      write(this.#entry(row, clock, nowMs))
       written++
     }
     return number < rows ? number : -1
@@ -147,11 +204,13 @@ export class PooledBuckets extends Buckets {
     const debt = this.debtOf(row, clock)
     if (known && this.#isSettled(row, clock)) this.#endGeneration(row)
     const news = this.#mergeCounters(row, slot, entry)
-    const own = this.table.floats[row + ownFractionWord]! * debt
+    if (rule === 'exact') this.#noteRate(row, news.taken, nowMs)
+    const parked = this.table.floats[row + parkedWord]!
+    const own = this.table.floats[row + ownFractionWord]! * (debt + parked)
     const after =
       rule === 'joining' ? joined({ debt, own, news, entry }) : this.#debtAfter(debt, { news, entry, rule })
     if (after === debt) return
-    this.table.floats[row + ownFractionWord] = after > own ? own / after : 1
+    this.table.floats[row + ownFractionWord] = after + parked > own ? own / (after + parked) : 1
     this.table.doubles[row >> 1] = clock + after
   }
 
@@ -165,13 +224,24 @@ export class PooledBuckets extends Buckets {
     }
   }
 
+  /**
+   * What others have probably taken unheard: their rate, for as long as news takes. It makes a burst in all regions at once pass
+   * the limit by less.
+   */
+  protected override guardOf(row: number, nowMs: number): number {
+    const rate = this.table.floats[row + othersRateWord]!
+    if (rate === 0) return 0
+    return (rate * this.#rateLeft(row, nowMs) * this.#unheardMs) / 1000
+  }
+
   protected override charge(row: number, debt: number, tokens: number, clock: number): void {
     const { words, floats } = this.table
     const own = row + firstReplicaWord + ownSlot * wordsPerReplica
     if (debt === 0 && this.#isSettled(row, clock)) this.#endGeneration(row)
     if (words[own] === 0) words[own] = this.#generation
     words[own + 1]! += tokens
-    floats[row + ownFractionWord] = (floats[row + ownFractionWord]! * debt + tokens) / (debt + tokens)
+    const whole = debt + floats[row + parkedWord]!
+    floats[row + ownFractionWord] = (floats[row + ownFractionWord]! * whole + tokens) / (whole + tokens)
     this.#markChanged(row)
   }
 
@@ -180,8 +250,9 @@ export class PooledBuckets extends Buckets {
     const own = row + firstReplicaWord + ownSlot * wordsPerReplica
     if (words[own] === 0) words[own] = this.#generation
     words[own + 2]! += tokens
-    const after = debt - tokens
-    const ownDebt = floats[row + ownFractionWord]! * debt - tokens
+    const whole = debt + floats[row + parkedWord]!
+    const after = whole - tokens
+    const ownDebt = floats[row + ownFractionWord]! * whole - tokens
     floats[row + ownFractionWord] = after > 0 && ownDebt > 0 ? ownDebt / after : 0
     this.#markChanged(row)
   }
@@ -195,6 +266,28 @@ export class PooledBuckets extends Buckets {
   #endGeneration(row: number): void {
     const own = row + firstReplicaWord + ownSlot * wordsPerReplica
     this.table.words.fill(0, own, own + wordsPerReplica)
+    this.table.floats[row + parkedWord] = 0
+  }
+
+  /** An exponential mean of what others take a second. */
+  #noteRate(row: number, taken: number, nowMs: number): void {
+    const { words, floats } = this.table
+    const left = this.#rateLeft(row, nowMs)
+    floats[row + othersRateWord] = floats[row + othersRateWord]! * left + (taken * 1000) / rateMs
+    words[row + rateAtWord] = Math.floor(nowMs) | 0
+  }
+
+  /** The part of the rate that is still believed. */
+  #rateLeft(row: number, nowMs: number): number {
+    const passedMs = (Math.floor(nowMs) - this.table.words[row + rateAtWord]!) | 0
+    return passedMs >= rateMs || passedMs < 0 ? 0 : 1 - passedMs / rateMs
+  }
+
+  #eachInUse(visit: (row: number) => void): void {
+    const { stride } = this.table
+    for (let number = 0; number < this.table.rowsEverUsed; number++) {
+      if (this.table.isUsed(number * stride)) visit(number * stride)
+    }
   }
 
   #markChanged(row: number): void {
@@ -203,14 +296,15 @@ export class PooledBuckets extends Buckets {
     if ((flags & dirtyFlag) !== 0) return
     words[row + flagsWord] = flags | dirtyFlag
     // Evicted rows leave their numbers behind: without this a flood of new keys would make the list grow for ever.
-    if (this.#changed.length >= 2 * this.table.rowsMax) this.#changed = [...new Set(this.#changed)]
+    if (this.#changed.length >= 2 * this.table.rowsMax) this.#changed.removeRepeated()
     this.#changed.push(row / stride)
   }
 
-  #entry(row: number, clock: number): CounterEntry {
+  #entry(row: number, clock: number, nowMs: number): CounterEntry {
     const { words, floats } = this.table
     const own = row + firstReplicaWord + ownSlot * wordsPerReplica
-    const debt = this.debtOf(row, clock)
+    const paid = (this.#awayPerSec * (nowMs - this.#awayFromMs)) / 1000
+    const debt = this.debtOf(row, clock) + Math.max(0, floats[row + parkedWord]! - paid)
     return {
       ...rowHash(this.table, row),
       generation: words[own]! >>> 0,

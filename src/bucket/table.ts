@@ -8,7 +8,10 @@
  *   2-3  hash           int32 ×2
  *   4    own fraction   float32  the part of the debt that this replica's callers took
  *   5    flags
- *   6…   per replica    uint32 ×3: generation, tokens taken, tokens returned; this replica's own first
+ *   6    parked         float32  tokens of the debt that are the affair of regions out of contact
+ *   7    others' rate   float32  tokens a second that other replicas took lately
+ *   8    rate as of     uint32   milliseconds, modulo 2^32
+ *   9…   per replica    uint32 ×3: generation, tokens taken, tokens returned; this replica's own first
  *
  * Rows never move while they live (scans by row number are stable); freed rows go to a free list.
  */
@@ -17,7 +20,10 @@ export const markWord = 0
 export const hashWord = 2
 export const ownFractionWord = 4
 export const flagsWord = 5
-export const firstReplicaWord = 6
+export const parkedWord = 6
+export const othersRateWord = 7
+export const rateAtWord = 8
+export const firstReplicaWord = 9
 export const wordsPerReplica = 3
 
 export const usedFlag = 1

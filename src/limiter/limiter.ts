@@ -3,16 +3,12 @@ import { Buckets } from '../bucket/buckets.ts'
 import { KeyedHash, type Key64 } from '../bucket/hash.ts'
 import { PooledBuckets } from '../bucket/pooled-buckets.ts'
 import { StrictBuckets } from '../bucket/strict-buckets.ts'
-import {
-  Replicator,
-  type PeerStatus,
-  type Problem,
-  type ReplicationStats,
-} from '../replication/replicator.ts'
+import type { PeerStatus, Problem, ReplicationStats } from '../replication/replication-status.ts'
+import { Replicator } from '../replication/replicator.ts'
 import { regionOf, type ReplicaId, type Transport } from '../replication/transport.ts'
 import { CostError, UnknownLimitError } from './errors.ts'
 import { makePolicy, type Policy } from './policy.ts'
-import type { BucketState, BucketView, Decision, LimiterApi, LimitSpec, Share } from './types.ts'
+import type { BucketState, BucketView, Decision, LimiterApi, LimitSpec, Share, Shares } from './types.ts'
 
 export interface LimiterOptions {
   readonly transport: Transport
@@ -77,6 +73,8 @@ export class Limiter implements LimiterApi {
   readonly #startsFresh: boolean
   #limits = new Map<string, Limit>()
   #contact: ReadonlySet<string>
+  /** When regions left contact. */
+  readonly #awaySinceMs = new Map<string, number>()
 
   constructor(options: LimiterOptions) {
     this.#options = options
@@ -237,6 +235,13 @@ export class Limiter implements LimiterApi {
   }
 
   #contactChanged(regions: ReadonlySet<string>): void {
+    const nowMs = this.#options.nowMs()
+    for (const { policies } of this.#limits.values()) {
+      for (const { buckets, shares } of policies) {
+        if (buckets instanceof PooledBuckets) this.#moveDebt({ buckets, shares }, regions, nowMs)
+      }
+    }
+    for (const region of this.#contact.difference(regions)) this.#awaySinceMs.set(region, nowMs)
     this.#contact = regions
     this.#setShares()
     this.#options.onContact?.(regions)
@@ -254,6 +259,25 @@ export class Limiter implements LimiterApi {
       }
     }
     this.#setStrictShares()
+  }
+
+  /** What regions owe goes with them when they leave contact, and comes back with them. */
+  #moveDebt(
+    { buckets, shares }: { buckets: PooledBuckets; shares: Shares },
+    regions: ReadonlySet<string>,
+    nowMs: number,
+  ): void {
+    const shareOf = (some: Iterable<string>): Share =>
+      sumOf([...some].flatMap((region) => shares[region] ?? []))
+    buckets.park(shareOf(this.#contact.difference(regions)), nowMs)
+    let absent = shareOf(Object.keys(shares).filter((region) => !this.#contact.has(region))).capacity
+    for (const region of regions.difference(this.#contact)) {
+      const share = shares[region]
+      const sinceMs = this.#awaySinceMs.get(region)
+      if (!share || sinceMs === undefined) continue
+      buckets.unpark(share, nowMs - sinceMs, { absent, nowMs })
+      absent -= share.capacity
+    }
   }
 
   /** Strict limits know who brings what: a region's share is that of its first replica. */

@@ -103,6 +103,12 @@ export class Reader {
     return this.#view.getUint32(this.#at - 4, true)
   }
 
+  u16(): number {
+    if (!this.#has(2)) return 0
+    this.#at += 2
+    return this.#view.getUint16(this.#at - 2, true)
+  }
+
   f64(): number {
     if (!this.#has(8)) return 0
     this.#at += 8

@@ -35,7 +35,9 @@ const message: fc.Arbitrary<ReplicationMessage> = fc.oneof(
     kind: fc.constant('batch' as const),
     incarnation,
     sequence: u32,
-    hears: fc.array(u32, { maxLength: 255 }),
+    hears: fc.array(fc.record({ name: u32, sequence: u32, heldMs: fc.nat({ max: 65_535 }) }), {
+      maxLength: 255,
+    }),
     sections: sections(fc.constant(Number.NaN)),
   }),
   fc.record({ kind: fc.constant('request' as const), incarnation, request: u32, start }),
@@ -128,7 +130,7 @@ test('a bucket takes 24 bytes of a batch, and the largest batch 512 KiB at most'
     encode({ kind: 'batch', incarnation: 1, sequence: 1, hears: [], sections: [{ table: 1, entries }] })
       .length
   expect(sized([sample, sample]) - sized([sample])).toBe(24)
-  const hears = Array.from({ length: 255 }, (_, i) => i)
+  const hears = Array.from({ length: 255 }, (_, i) => ({ name: i, sequence: i, heldMs: i }))
   const entries = Array.from({ length: entriesMax('batch', 1) }, () => sample)
   const largest = encode({
     kind: 'batch',

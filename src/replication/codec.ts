@@ -2,6 +2,7 @@ import { Reader, Writer } from './codec-bytes.ts'
 import {
   batchEntryBytes,
   codecVersion,
+  hearingBytes,
   leaseBytes,
   messageBytesMax,
   pageEntryBytes,
@@ -14,7 +15,7 @@ const hearsMax = 255
 
 /** How many entries a message may carry beside its headers, given its sections. */
 export function entriesMax(kind: 'batch' | 'page', sections: number): number {
-  const overhead = headerBytes + 8 + 4 + 1 + 4 * hearsMax + 9 + 2 + 8 * sections
+  const overhead = headerBytes + 8 + 4 + 1 + hearingBytes * hearsMax + 9 + 2 + 8 * sections
   return Math.floor((messageBytesMax - overhead) / (kind === 'page' ? pageEntryBytes : batchEntryBytes))
 }
 
@@ -29,7 +30,11 @@ export function encode(message: ReplicationMessage): Uint8Array {
     case 'batch':
       writer.u32(message.sequence)
       writer.u8(message.hears.length)
-      for (const hash of message.hears) writer.u32(hash)
+      for (const { name, sequence, heldMs } of message.hears) {
+        writer.u32(name)
+        writer.u32(sequence)
+        writer.u16(heldMs)
+      }
       writer.sections(message.sections, false)
       break
     case 'request':
@@ -75,7 +80,11 @@ function read(kind: number, reader: Reader): ReplicationMessage | undefined {
   switch (kind) {
     case kinds.batch: {
       const sequence = reader.u32()
-      const hears = Array.from({ length: reader.u8() }, () => reader.u32())
+      const hears = Array.from({ length: reader.u8() }, () => ({
+        name: reader.u32(),
+        sequence: reader.u32(),
+        heldMs: reader.u16(),
+      }))
       const sections = reader.sections(false)
       return sections && { kind: 'batch', incarnation, sequence, hears, sections }
     }
@@ -115,6 +124,6 @@ function sizeOf(message: ReplicationMessage): number {
     return message.sections.reduce((sum, s) => sum + 8 + s.leases.length * leaseBytes, fixed + own + 2)
   }
   const entryBytes = message.kind === 'batch' ? batchEntryBytes : pageEntryBytes
-  const own = message.kind === 'batch' ? 1 + 4 * message.hears.length : 9
+  const own = message.kind === 'batch' ? 1 + hearingBytes * message.hears.length : 9
   return message.sections.reduce((sum, s) => sum + 8 + s.entries.length * entryBytes, fixed + own + 2)
 }

@@ -2,7 +2,7 @@
  * The messages of bucket replication, in bytes, little-endian:
  *
  *   header   'O' 'C' version kind
- *   batch    incarnation f64, sequence u32, hears u8 × u32, sections
+ *   batch    incarnation f64, sequence u32, hears u8 × (name u32, sequence u32, held u16), sections
  *   request  incarnation f64, request u32, table u32, row u32
  *   page     incarnation f64, request u32, done u8, table u32, row u32, sections
  *   claims   incarnation f64, sent at u32, lease sections
@@ -18,6 +18,7 @@ export const messageBytesMax = 512 * 1024
 export const batchEntryBytes = 24
 export const pageEntryBytes = 28
 export const leaseBytes = 24
+export const hearingBytes = 10
 
 /** One bucket's counters of one replica; the fields are explained where buckets are. */
 export interface Entry {
@@ -37,13 +38,22 @@ export interface Section {
   readonly entries: readonly Entry[]
 }
 
+/** Says that a replica is heard, and echoes what was heard last, so that it can tell how long a message is under way. */
+export interface Hearing {
+  /** Hash of its name. */
+  readonly name: number
+  /** Its highest sequence number heard, and how long ago that was: milliseconds, 65,535 at most. */
+  readonly sequence: number
+  readonly heldMs: number
+}
+
 /** What changed at the sender since its last batch; a heartbeat if nothing did. */
 export interface Batch {
   readonly kind: 'batch'
   readonly incarnation: number
   readonly sequence: number
-  /** Hashes of the names of the replicas that the sender hears. */
-  readonly hears: readonly number[]
+  /** The replicas that the sender hears. */
+  readonly hears: readonly Hearing[]
   readonly sections: readonly Section[]
 }
 

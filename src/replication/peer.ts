@@ -20,6 +20,8 @@ export interface Peer {
   /** The highest sequence number heard of this incarnation; -1 before the first. */
   sequence: number
   heardAtMs: number
+  /** How long a message to or from it is under way, in milliseconds: half of a round trip; undefined before the first. */
+  delayMs: number | undefined
   /** It says that it hears this replica. */
   hearsUs: boolean
   /** How its news is charged; `exact` once everything it has was transferred. */

@@ -3,7 +3,8 @@ import { PooledBuckets } from '../bucket/pooled-buckets.ts'
 import { decode, encode, entriesMax } from './codec.ts'
 import type { Batch, ReplicationMessage } from './messages.ts'
 import { nameHash } from './name-hash.ts'
-import { Replicator, type Problem } from './replicator.ts'
+import type { Problem } from './replication-status.ts'
+import { Replicator } from './replicator.ts'
 import type { Receiver, ReplicaId, Transport } from './transport.ts'
 
 const everybody = 'all others'
@@ -66,7 +67,7 @@ class Bench {
       kind: 'batch',
       incarnation: own.incarnation ?? 1,
       sequence,
-      hears: own.hears ?? [nameHash('us/0')],
+      hears: own.hears ?? [{ name: nameHash('us/0'), sequence: 0, heldMs: 0 }],
       sections: own.sections ?? (own.taken === undefined ? [] : [{ table: 7, entries: [entry] }]),
     })
   }
@@ -141,7 +142,7 @@ describe('contact', () => {
   test('a batch says who is heard', () => {
     bench.meet('eu/0')
     bench.replicator.tick()
-    expect(bench.sent.at(-1)!.message).toMatchObject({ kind: 'batch', hears: [nameHash('eu/0')] })
+    expect(bench.sent.at(-1)!.message).toMatchObject({ kind: 'batch', hears: [{ name: nameHash('eu/0') }] })
     bench.nowMs += 700
     bench.replicator.tick()
     expect(bench.sent.at(-1)!.message).toMatchObject({ kind: 'batch', hears: [] })

@@ -1,4 +1,4 @@
-import { decode, encode, entriesMax, type Malformed } from './codec.ts'
+import { decode, encode, entriesMax } from './codec.ts'
 import { LeaseExchange, type LeasedTable, type LeasePeer } from './lease-exchange.ts'
 import { livePage } from './live-page.ts'
 import type {
@@ -15,6 +15,8 @@ import type {
 import { nameHash } from './name-hash.ts'
 import type { Peer } from './peer.ts'
 import type { ReplicatedTable } from './replicated-table.ts'
+import type { PeerStatus, Problem, ReplicationStats } from './replication-status.ts'
+import { RoundTrips, smoothed } from './round-trips.ts'
 import { regionOf, type ReplicaId, type Transport } from './transport.ts'
 
 export interface ReplicatorOptions {
@@ -29,32 +31,6 @@ export interface ReplicatorOptions {
   readonly onContact: (regions: ReadonlySet<string>) => void
   /** The first problem of each kind with each replica; all are counted. */
   readonly onProblem?: (from: ReplicaId, problem: Problem) => void
-}
-
-/** Why news was dropped; an unknown limit means that the other has another configuration, or another hash key. */
-export type Problem = Malformed | 'unknown limit' | 'too many replicas'
-
-/** Counts since the start. */
-export interface ReplicationStats {
-  batchesSent: number
-  bytesSent: number
-  batchesReceived: number
-  /** Of replicas beyond the bound. */
-  batchesRefused: number
-  bytesReceived: number
-  entriesSent: number
-  entriesReceived: number
-  entriesUnknown: number
-  malformed: number
-  gaps: number
-  transfersStarted: number
-}
-
-export interface PeerStatus {
-  readonly replica: ReplicaId
-  readonly inContact: boolean
-  /** Milliseconds since it was last heard. */
-  readonly silentMs: number
 }
 
 const peersMax = 255
@@ -81,6 +57,8 @@ export class Replicator {
   readonly #selfHash: number
   readonly #peers = new Map<ReplicaId, Peer>()
   readonly #leases: LeaseExchange
+  readonly #roundTrips = new RoundTrips()
+  #tickedAtMs = Number.NaN
   #tables: readonly ReplicatedTable[] = []
   #slots = 1
   #sequence = 0
@@ -144,6 +122,7 @@ export class Replicator {
       replica: peer.replica,
       inContact: this.#inContact(peer, nowMs),
       silentMs: nowMs - peer.heardAtMs,
+      delayMs: peer.delayMs,
     }))
   }
 
@@ -152,8 +131,21 @@ export class Replicator {
     const nowMs = this.#options.nowMs()
     for (const peer of this.#peers.values()) this.#tickTransfer(peer, nowMs)
     this.#updateContact(nowMs)
+    this.#setUnheard(nowMs)
     this.flush()
     this.#leases.tick(this.#leasePeers(nowMs), nowMs)
+  }
+
+  /** News waits half of a batch interval on average, and is then under way. */
+  #setUnheard(nowMs: number): void {
+    const intervalMs = nowMs - this.#tickedAtMs
+    this.#tickedAtMs = nowMs
+    const delays = [...this.#peers.values()].flatMap((peer) =>
+      this.#inContact(peer, nowMs) ? (peer.delayMs ?? []) : [],
+    )
+    const meanMs = delays.reduce((sum, delayMs) => sum + delayMs, 0) / delays.length
+    const unheardMs = meanMs + Math.min(intervalMs, this.#options.contactTimeoutMs) / 2
+    for (const table of this.#tables) table.setUnheardMs(Number.isFinite(unheardMs) ? unheardMs : 0)
   }
 
   /** Between ticks: sends only what can't wait. */
@@ -178,7 +170,12 @@ export class Replicator {
     }
     const hears = [...this.#peers.values()]
       .filter((peer) => this.#hears(peer, nowMs))
-      .map((peer) => nameHash(peer.replica))
+      .map(({ replica, sequence, heardAtMs }) => ({
+        name: nameHash(replica),
+        sequence,
+        heldMs: Math.min(65_535, Math.round(nowMs - heardAtMs)),
+      }))
+    this.#roundTrips.sent(this.#sequence, nowMs)
     const payload = encode({
       kind: 'batch',
       incarnation: this.#options.incarnation,
@@ -257,7 +254,9 @@ export class Replicator {
     if (batch.sequence > peer.sequence) {
       peer.sequence = batch.sequence
       peer.heardAtMs = nowMs
-      peer.hearsUs = batch.hears.includes(this.#selfHash)
+      const hearing = batch.hears.find(({ name }) => name === this.#selfHash)
+      peer.hearsUs = hearing !== undefined
+      if (hearing) peer.delayMs = smoothed(peer.delayMs, this.#roundTrips.delayMs(hearing, nowMs))
     }
     this.#merge(peer, batch.sections, nowMs)
     if (gap) this.stats.gaps++
@@ -274,6 +273,7 @@ export class Replicator {
       incarnation: batch.incarnation,
       sequence: -1,
       heardAtMs: nowMs,
+      delayMs: undefined,
       hearsUs: false,
       rule: 'joining',
       transfer: undefined,
