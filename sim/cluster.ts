@@ -17,7 +17,7 @@ export interface ClusterOptions {
   readonly clockOffsetMs?: (replica: ReplicaId) => number
   readonly clockPace?: (replica: ReplicaId) => number
   /** What a replica's wall clock makes of a start; the number of the start unless said otherwise. */
-  readonly incarnation?: (replica: ReplicaId, start: number) => number
+  readonly incarnation?: (replica: ReplicaId, start: number, cluster: Cluster) => number
   /** The first start of a replica is that of a new cluster. */
   readonly startsFresh?: boolean
 }
@@ -71,7 +71,7 @@ export class Cluster {
       transport,
       limits: this.#limits,
       hashKey: { lo: 11, hi: 22 },
-      incarnation: incarnation?.(replica, starts) ?? 1 + starts,
+      incarnation: incarnation?.(replica, starts, this) ?? 1 + starts,
       contactTimeoutMs,
       startsFresh: startsFresh && starts === 1,
       nowMs: () => this.nowMs * pace + offsetMs,

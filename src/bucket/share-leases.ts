@@ -1,5 +1,6 @@
 import {
   activeFlag,
+  askedWord,
   elapsedMs,
   memoryWord,
   needWord,
@@ -23,7 +24,7 @@ export interface LeaseClaim {
   part: number
   /** Tokens that come back with what it held before. */
   tokens: number
-  /** Tokens a second that the sender is asked for now, and was in the last minute. */
+  /** Tokens a second that the sender is asked for now, and was in the last half minute. */
   need: number
   memory: number
 }
@@ -48,6 +49,8 @@ const releasePart = 0.1
 const tinyPart = 0.03
 /** A bucket is looked after once less than this part of it is left. */
 const shortPart = 0.7
+/** Where there is no share at all, a bucket is looked after as long as it is asked for so many tokens a second. */
+const quietPerSec = 0.01
 /** A claim without an answer is repeated after the first; one that was answered is not followed by another before the second. */
 const retryMs = 600
 const claimGapMs = 100
@@ -205,9 +208,11 @@ export class ShareLeases {
     const rows = this.#rows
     const row = number * rows.table.stride
     const { level, capacity } = rows.settled
-    if (level < capacity * shortPart || capacity === 0) return false
+    const { floats } = rows.table
+    const isAsked = floats[row + askedWord]! > 0 || floats[row + needWord]! > quietPerSec
+    if (capacity > 0 ? level < capacity * shortPart : isAsked) return false
     for (let slot = 1; slot < rows.slots; slot++) {
-      if (rows.table.floats[rows.peer(row, slot) + partWord] !== 0) return false
+      if (floats[rows.peer(row, slot) + partWord] !== 0) return false
     }
     rows.table.words[row + flagsWord]! &= ~activeFlag
     return true
@@ -358,6 +363,6 @@ function refreshed(rows: StrictRows, row: number, now: number, tokens: number): 
 /** Takes tokens from a bucket; as many as a message can tell exactly. */
 function takeTokens(rows: StrictRows, row: number, tokens: number): number {
   const told = Math.fround(tokens)
-  rows.setLevel(row, rows.settled.level - told)
+  rows.setLevel(row, Math.max(0, rows.settled.level - told))
   return told
 }

@@ -1,4 +1,4 @@
-/** Tokens a second that a replica is asked for now, and was over the last minute. */
+/** Tokens a second that a replica is asked for now, and was over the last half minute. */
 export interface Demand {
   readonly need: number
   readonly memory: number

@@ -149,7 +149,7 @@ export class StrictBuckets implements BucketSet {
     rows.settle(row, now)
     const allowed = settled.level + roundingTokens >= cost
     if (allowed) {
-      settled.level -= cost
+      settled.level = Math.max(0, settled.level - cost)
       rows.setLevel(row, settled.level)
     }
     this.leases.noteTake(row)

@@ -10,7 +10,7 @@ import { BucketTable, flagsWord, usedFlag } from './table.ts'
  *   6    asked       float32  tokens asked for since `demand at`
  *   7    demand at   uint32
  *   8    need        float32  tokens a second asked for lately
- *   9    memory      float32  tokens a second asked for in the last minute or so
+ *   9    memory      float32  tokens a second asked for in the last half minute or so
  *   10…  per peer    part float32, expires uint32, sent uint32, seen uint32, need float32, memory float32
  *
  * `part` is the part of a share that is leased: above 0 of the peer's share to this replica, below 0 of this replica's to the
@@ -50,7 +50,7 @@ export interface StrictRowsOptions {
 }
 
 const needMs = 300
-const memoryMs = 60_000
+const memoryMs = 30_000
 const demandIntervalMs = 50
 const evictionSample = 64
 

@@ -1,4 +1,5 @@
 import type { PageStart } from './messages.ts'
+import { SequenceGaps } from './sequence-gaps.ts'
 import type { MergeRule } from './replicated-table.ts'
 import type { ReplicaId } from './transport.ts'
 
@@ -19,6 +20,8 @@ export interface Peer {
   incarnation: number
   /** The highest sequence number heard of this incarnation; -1 before the first. */
   sequence: number
+  /** Which of its batches are missing. */
+  readonly gaps: SequenceGaps
   heardAtMs: number
   /** How long a message to or from it is under way, in milliseconds: half of a round trip; undefined before the first. */
   delayMs: number | undefined
@@ -27,4 +30,17 @@ export interface Peer {
   /** How its news is charged; `exact` once everything it has was transferred. */
   rule: MergeRule
   transfer: Transfer | undefined
+}
+
+/** A replica that is heard for the first time since this one started. */
+export function newPeer(known: Pick<Peer, 'replica' | 'slot' | 'incarnation' | 'heardAtMs'>): Peer {
+  return {
+    ...known,
+    sequence: -1,
+    gaps: new SequenceGaps(),
+    delayMs: undefined,
+    hearsUs: false,
+    rule: 'joining',
+    transfer: undefined,
+  }
 }

@@ -150,10 +150,14 @@ describe('contact', () => {
 })
 
 describe('repair', () => {
-  test('a gap in the sequence makes it ask for the live buckets, and what was lost is charged once', () => {
+  test('a batch that does not come makes it ask for the live buckets, and what was lost is charged once', () => {
     bench.meet('eu/0')
     bench.batch('eu/0', 1, { taken: 3 })
     bench.batch('eu/0', 3)
+    bench.replicator.tick()
+    expect(bench.replicator.stats.gaps).toBe(0)
+    bench.nowMs += 150
+    bench.replicator.tick()
     expect(bench.replicator.stats.gaps).toBe(1)
     bench.answer('eu/0', { taken: 10 })
     expect(bench.debt()).toBeCloseTo(10)
@@ -176,11 +180,25 @@ describe('repair', () => {
     expect(bench.requests('eu/0')).toHaveLength(2)
   })
 
+  test('a batch that is overtaken by others is waited for', () => {
+    bench.meet('eu/0')
+    bench.batch('eu/0', 2)
+    bench.nowMs += 100
+    bench.batch('eu/0', 1, { taken: 3 })
+    bench.nowMs += 100
+    bench.replicator.tick()
+    expect(bench.replicator.stats.gaps).toBe(0)
+    expect(bench.requests('eu/0')).toHaveLength(1)
+    expect(bench.debt()).toBeCloseTo(3)
+  })
+
   test('a transfer goes page by page, and one that saw another gap is made again', () => {
     bench.batch('eu/0', 0)
     bench.answer('eu/0', { next: { table: 7, row: 100 } })
     expect(bench.requests('eu/0').at(-1)!.start).toEqual({ table: 7, row: 100 })
     bench.batch('eu/0', 5)
+    bench.nowMs += 150
+    bench.replicator.tick()
     bench.answer('eu/0')
     expect(bench.requests('eu/0').at(-1)!.start).toEqual({ table: 0, row: 0 })
     bench.answer('eu/0')

@@ -13,7 +13,7 @@ import type {
   Section,
 } from './messages.ts'
 import { nameHash } from './name-hash.ts'
-import type { Peer } from './peer.ts'
+import { newPeer, type Peer } from './peer.ts'
 import type { ReplicatedTable } from './replicated-table.ts'
 import type { PeerStatus, Problem, ReplicationStats } from './replication-status.ts'
 import { RoundTrips, smoothed } from './round-trips.ts'
@@ -41,12 +41,14 @@ const peersMax = 255
 const transferTimeouts = 2
 const incarnationTimeouts = 10
 const slotTimeouts = 1000
+/** A batch that others overtook is waited for this part of a contact time-out. */
+const gapPatienceParts = 4
 
 /**
  * Tells the other replicas what changed here, and takes in what they tell; repairs what was lost.
  *
  * Each tick broadcasts a batch of the buckets that changed, or a heartbeat. Batches are numbered: after a gap, a silence or a
- * start, the peer's live buckets are asked for, page by page, until a transfer went through without another gap. Until then its
+ * start, the peer's live buckets are asked for, page by page. Until they have come once after a silence, its
  * news is charged by the careful rules, and its region's share doesn't count. Neither does it while the peer doesn't say that
  * it hears this replica, so that a link that works in one direction only can't let both sides spend the same share.
  *
@@ -129,7 +131,10 @@ export class Replicator {
   /** Once a batch interval: sends what changed, asks again for what did not come, and notices who is in contact. */
   tick(): void {
     const nowMs = this.#options.nowMs()
-    for (const peer of this.#peers.values()) this.#tickTransfer(peer, nowMs)
+    for (const peer of this.#peers.values()) {
+      this.#repairGaps(peer, nowMs)
+      this.#tickTransfer(peer, nowMs)
+    }
     this.#updateContact(nowMs)
     this.#setUnheard(nowMs)
     this.flush()
@@ -250,7 +255,7 @@ export class Replicator {
       peer.transfer = undefined
       if (peer.rule === 'exact') peer.rule = 'healed'
     }
-    const gap = peer.sequence >= 0 && batch.sequence > peer.sequence + 1
+    peer.gaps.received(batch.sequence, nowMs)
     if (batch.sequence > peer.sequence) {
       peer.sequence = batch.sequence
       peer.heardAtMs = nowMs
@@ -259,25 +264,21 @@ export class Replicator {
       if (hearing) peer.delayMs = smoothed(peer.delayMs, this.#roundTrips.delayMs(hearing, nowMs))
     }
     this.#merge(peer, batch.sections, nowMs)
-    if (gap) this.stats.gaps++
-    if (gap && peer.transfer) peer.transfer.again = true
-    else if (gap || (peer.rule !== 'exact' && !peer.transfer)) this.#startTransfer(peer, nowMs)
+    if (peer.rule !== 'exact' && !peer.transfer) this.#startTransfer(peer, nowMs)
+  }
+
+  /** News that was lost is among the live buckets. */
+  #repairGaps(peer: Peer, nowMs: number): void {
+    if (!peer.gaps.takeLost(nowMs, this.#options.contactTimeoutMs / gapPatienceParts)) return
+    this.stats.gaps++
+    if (peer.transfer) peer.transfer.again = true
+    else this.#startTransfer(peer, nowMs)
   }
 
   #addPeer(replica: ReplicaId, batch: Batch, nowMs: number): Peer | undefined {
     const slot = this.#freeSlot(nowMs)
     if (slot === undefined) return undefined
-    const peer: Peer = {
-      replica,
-      slot,
-      incarnation: batch.incarnation,
-      sequence: -1,
-      heardAtMs: nowMs,
-      delayMs: undefined,
-      hearsUs: false,
-      rule: 'joining',
-      transfer: undefined,
-    }
+    const peer = newPeer({ replica, slot, incarnation: batch.incarnation, heardAtMs: nowMs })
     this.#peers.set(replica, peer)
     return peer
   }
@@ -310,6 +311,7 @@ export class Replicator {
     this.#forgetReplica(peer.slot)
     peer.incarnation = incarnation
     peer.sequence = -1
+    peer.gaps.reset()
     peer.transfer = undefined
     if (peer.rule === 'exact') peer.rule = 'healed'
     return true
@@ -361,8 +363,8 @@ export class Replicator {
     if (page.next) return this.#ask(peer, page.next, nowMs)
     const { again } = peer.transfer
     peer.transfer = undefined
-    if (again) return this.#startTransfer(peer, nowMs)
     peer.rule = 'exact'
+    if (again) this.#startTransfer(peer, nowMs)
     this.#updateContact(nowMs)
   }
 
