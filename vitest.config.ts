@@ -9,9 +9,16 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'sim/**/*.test.ts', 'test/**/*.test.ts'],
-          exclude: ['**/*.pg.test.ts', '**/*.e2e.test.ts'],
+          exclude: ['**/*.pg.test.ts', '**/*.e2e.test.ts', '**/*.sim.test.ts'],
           // No unit test keeps state in a module.
           isolate: false,
+        },
+      },
+      {
+        test: {
+          name: 'sim',
+          include: ['sim/**/*.sim.test.ts'],
+          testTimeout: 240_000,
         },
       },
       {

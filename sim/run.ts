@@ -14,6 +14,8 @@ export interface Outcome {
 
 /** How often a run goes on until everything is forgotten: that takes as long as all the rest. */
 const idleChance = 0.15
+/** Long enough for demand to be forgotten. */
+const forgettingMs = 400_000
 /** The wall clock at the start of every run, in milliseconds. */
 const epochMs = 1_700_000_000_000
 
@@ -63,8 +65,10 @@ class Simulation {
     for (let step = 0; step < this.#plan.steps; step++) this.#step()
     this.#heal()
     this.checks.everybodyInContact()
+    // Who started with nothing has to fill first, share by share.
+    this.#cluster.advance(this.#fillMs())
     if (this.#cluster.random.chance(idleChance)) {
-      this.#idle()
+      this.#cluster.advance(forgettingMs)
       this.checks.allFullAndForgotten()
     }
     this.#askInOneRegion()
@@ -152,15 +156,13 @@ class Simulation {
     cluster.advance(15_000)
   }
 
-  /** Long enough for every bucket to fill, and for demand to be forgotten. */
-  #idle(): void {
-    const fillMs = Math.max(
+  /** Long enough for every share to fill, by the refill of its own region. */
+  #fillMs(): number {
+    return Math.max(
       ...this.#limits.flatMap(({ shares }) =>
         Object.values(shares).map(({ capacity, refillPerSec }) => (capacity / refillPerSec) * 1000),
       ),
     )
-    // Shares are smaller than the whole limit, but may fill more slowly than it.
-    this.#cluster.advance(2 * fillMs + 400_000)
   }
 
   /** With nothing wrong, one region gets what there is, in either mode. */
