@@ -3,10 +3,11 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { KeyedHash } from '../src/bucket/hash.ts'
 import { PooledBuckets } from '../src/bucket/pooled-buckets.ts'
-import type { BenchRow } from './report.ts'
+import { median, type BenchRow } from './report.ts'
 
 const buckets = 1_000_000
 const peers = 2
+const rounds = 3
 const bytesGoal = 96
 const child = 'child'
 
@@ -23,8 +24,9 @@ function run(what: string): number {
 
 /** Memory a bucket, as the process's own (resident) memory: in a process of its own, before and after a million buckets. */
 export function benchMemory(): BenchRow[] {
-  const ours = run('ours')
-  const map = run('map')
+  const [ours, map] = ['ours', 'map'].map((what) =>
+    median(Array.from({ length: rounds }, () => run(what))),
+  ) as [number, number]
   return [
     {
       name: `memory a bucket, ${buckets.toLocaleString('en-US')} buckets, ${peers + 1} replicas (baseline: a Map of plain objects)`,

@@ -18,6 +18,8 @@ export interface ClusterOptions {
   readonly clockPace?: (replica: ReplicaId) => number
   /** What a replica's wall clock makes of a start; the number of the start unless said otherwise. */
   readonly incarnation?: (replica: ReplicaId, start: number, cluster: Cluster) => number
+  /** The part of a limit of which news may wait; nothing waits unless said otherwise. */
+  readonly quietPart?: number
   /** The first start of a replica is that of a new cluster. */
   readonly startsFresh?: boolean
 }
@@ -74,6 +76,7 @@ export class Cluster {
       incarnation: incarnation?.(replica, starts, this) ?? 1 + starts,
       contactTimeoutMs,
       startsFresh: startsFresh && starts === 1,
+      quietPart: this.#options.quietPart ?? 0,
       nowMs: () => this.nowMs * pace + offsetMs,
     })
     const member: Member = { limiter, transport, stalledUntilMs: 0 }

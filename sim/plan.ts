@@ -17,6 +17,7 @@ export interface Plan {
   /** The pace of each replica's clock; 1.01 gains a second in 100. */
   readonly paces: ReadonlyMap<ReplicaId, number>
   readonly startsFresh: boolean
+  readonly quietPart: number
   readonly steps: number
   readonly crash: number
   readonly stall: number
@@ -56,6 +57,7 @@ export function planFor(seed: number): Plan {
       replicas.map((replica) => [replica, 1 + (random.chance(0.3) ? (random.next() - 0.5) / 20 : 0)]),
     ),
     startsFresh: random.chance(0.7),
+    quietPart: random.pick([0, 1 / 16, 1 / 4]),
     steps: random.whole(30, 150),
     crash: some(0.06),
     stall: some(0.05),

@@ -95,11 +95,11 @@ export class Buckets implements BucketSet {
       }
     }
     if (row < 0) row = this.insertRow(key.lo, key.hi, clock)
-    this.charge(row, debt, cost, clock)
-    this.table.doubles[row >> 1] = clock + debt + cost
+    const after = this.charge(row, debt, cost, nowMs)
+    this.table.doubles[row >> 1] = clock + after
     this.tokensTaken += cost
     this.takesAllowed++
-    return new Decision(share, debt + cost, cost, true)
+    return new Decision(share, after, cost, true)
   }
 
   /** Gives tokens back, never beyond full, and answers how many were. */
@@ -154,8 +154,10 @@ export class Buckets implements BucketSet {
     this.#sweepAt = this.#sweepInUse = this.#sweepDebt = 0
   }
 
-  /** What else is to be noted when tokens are taken here from a bucket with that debt; the mark is not yet moved. */
-  protected charge(_row: number, _debt: number, _tokens: number, _clock: number): void {}
+  /** Notes what else is to be noted when tokens are taken here from a bucket with that debt, and answers its debt after that. */
+  protected charge(_row: number, debt: number, tokens: number, _nowMs: number): number {
+    return debt + tokens
+  }
 
   /** What else is to be noted when tokens are given back here; as `charge`. */
   protected refund(_row: number, _debt: number, _tokens: number): void {}

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { PooledBuckets, type CounterEntry, type MergeRule } from './pooled-buckets.ts'
+import type { CounterEntry, MergeRule } from './merge-rules.ts'
+import { PooledBuckets } from './pooled-buckets.ts'
 
 const alice = { lo: 1, hi: 2 }
 const idleMs = 1800

@@ -1,42 +1,17 @@
 import { Buckets, rowHash, type BucketsOptions } from './buckets.ts'
+import { charged, joined, type CounterEntry, type MergeRule, type News } from './merge-rules.ts'
 import { RowQueue } from './row-queue.ts'
 import {
+  asOfWord,
   dirtyFlag,
   firstReplicaWord,
   flagsWord,
   othersRateWord,
   ownFractionWord,
   parkedWord,
-  rateAtWord,
   usedFlag,
   wordsPerReplica,
 } from './table.ts'
-
-/** What one replica tells the others of one bucket: its own counters, never those of a third. */
-export interface CounterEntry {
-  /** Hash of the key, signed 32-bit halves. */
-  lo: number
-  hi: number
-  /** The busy period that the counters belong to; a later one starts both at 0. */
-  generation: number
-  /** Tokens that the sender's callers took, and gave back, in that generation; modulo 2^32. */
-  taken: number
-  returned: number
-  /** The part of the debt, as the sender sees it, that its own callers took; tokens. */
-  ownDebt: number
-  /** The whole debt as the sender sees it; NaN where it isn't told. */
-  debt: number
-}
-
-/**
- * How news of a replica is charged.
- * - `exact`: in contact: what it took since its last news.
- * - `healed`: heard again after a silence: that, but no more than what it itself still has to refill of its own takes.
- * - `joining`: heard for the first time since this replica started: the whole debt of the sender is taken over, not added, because
- *   others may have told of it, and of what this replica took before it started; only the own parts of both are surely different
- *   tokens. What the sender takes after that is added.
- */
-export type MergeRule = 'exact' | 'healed' | 'joining'
 
 /** What regions out of contact bring to a limit. */
 export interface AwayShare {
@@ -44,7 +19,20 @@ export interface AwayShare {
   readonly refillPerSec: number
 }
 
+export interface PooledOptions extends BucketsOptions {
+  /**
+   * All replicas together keep back news of a bucket of which at most this part is owed: it is far from its limit, and most such
+   * news is never needed. 0: all news is told at once.
+   */
+  readonly quietPart?: number
+}
+
 const ownSlot = 0
+/** Above the flags of a row stand the tokens kept back, in parts of one. */
+const keptShift = 8
+const keptUnits = 16
+const keptMax = 2 ** 24 - 1
+const flagsMask = 0xff
 /** Over how long the others' rate is a mean, in milliseconds: a few batches. */
 const rateMs = 100
 /** The part of the idle time after which a full bucket's next take starts a new generation. */
@@ -73,14 +61,16 @@ export class PooledBuckets extends Buckets {
   #generation = 1
   /** Row numbers with news, oldest first; an evicted row's number may stand here in vain. */
   readonly #changed = new RowQueue()
+  readonly #quietPart: number
   #unheardMs = 0
   /** What regions refill that are out of contact, and when the last of them left. */
   #awayPerSec = 0
   #awayFromMs = 0
 
-  constructor(id: number, options: BucketsOptions) {
+  constructor(id: number, options: PooledOptions) {
     super(options, 1)
     this.id = id
+    this.#quietPart = options.quietPart ?? 0
   }
 
   /** Buckets with news to send, at most. */
@@ -189,6 +179,7 @@ export class PooledBuckets extends Buckets {
     for (let written = 0; number < end && written < range.entriesMax; number++) {
       const row = number * stride
       if (!this.table.isUsed(row) || this.#isSettled(row, clock)) continue
+      if (this.#hasKept(row)) this.#tell(row)
       write(this.#entry(row, clock, nowMs))
       written++
     }
@@ -208,10 +199,13 @@ export class PooledBuckets extends Buckets {
     const parked = this.table.floats[row + parkedWord]!
     const own = this.table.floats[row + ownFractionWord]! * (debt + parked)
     const after =
-      rule === 'joining' ? joined({ debt, own, news, entry }) : this.#debtAfter(debt, { news, entry, rule })
+      rule === 'joining'
+        ? Math.max(0, joined({ debt: debt + parked, own, news, entry }) - parked)
+        : charged({ debt, news, entry, rule, idleTokens: this.idleTokens() })
     if (after === debt) return
     this.table.floats[row + ownFractionWord] = after + parked > own ? own / (after + parked) : 1
     this.table.doubles[row >> 1] = clock + after
+    if (this.#hasKept(row) && after > this.capacity * this.#quietPart) this.#tell(row)
   }
 
   /** Drops what is known of a replica's counters: it starts a new incarnation, or its slot goes to another. */
@@ -234,19 +228,21 @@ export class PooledBuckets extends Buckets {
     return (rate * this.#rateLeft(row, nowMs) * this.#unheardMs) / 1000
   }
 
-  protected override charge(row: number, debt: number, tokens: number, clock: number): void {
+  protected override charge(row: number, debt: number, tokens: number, nowMs: number): number {
     const { words, floats } = this.table
+    const clock = this.clock.read(nowMs)
     const own = row + firstReplicaWord + ownSlot * wordsPerReplica
     if (debt === 0 && this.#isSettled(row, clock)) this.#endGeneration(row)
     if (words[own] === 0) words[own] = this.#generation
     words[own + 1]! += tokens
     const whole = debt + floats[row + parkedWord]!
     floats[row + ownFractionWord] = (floats[row + ownFractionWord]! * whole + tokens) / (whole + tokens)
-    this.#markChanged(row)
+    return this.#noteNews(row, { tokens, after: debt + tokens, nowMs })
   }
 
   protected override refund(row: number, debt: number, tokens: number): void {
     const { words, floats } = this.table
+    this.#tell(row)
     const own = row + firstReplicaWord + ownSlot * wordsPerReplica
     if (words[own] === 0) words[own] = this.#generation
     words[own + 2]! += tokens
@@ -254,7 +250,6 @@ export class PooledBuckets extends Buckets {
     const after = whole - tokens
     const ownDebt = floats[row + ownFractionWord]! * whole - tokens
     floats[row + ownFractionWord] = after > 0 && ownDebt > 0 ? ownDebt / after : 0
-    this.#markChanged(row)
   }
 
   /** Full for so long that news of its busy period has arrived everywhere, and that others may soon forget it. */
@@ -266,6 +261,7 @@ export class PooledBuckets extends Buckets {
   #endGeneration(row: number): void {
     const own = row + firstReplicaWord + ownSlot * wordsPerReplica
     this.table.words.fill(0, own, own + wordsPerReplica)
+    this.table.words[row + flagsWord]! &= flagsMask
     this.table.floats[row + parkedWord] = 0
   }
 
@@ -274,13 +270,13 @@ export class PooledBuckets extends Buckets {
     const { words, floats } = this.table
     const left = this.#rateLeft(row, nowMs)
     floats[row + othersRateWord] = floats[row + othersRateWord]! * left + (taken * 1000) / rateMs
-    words[row + rateAtWord] = Math.floor(nowMs) | 0
+    words[row + asOfWord] = (words[row + asOfWord]! & ~0xffff) | (Math.floor(nowMs) & 0xffff)
   }
 
   /** The part of the rate that is still believed. */
   #rateLeft(row: number, nowMs: number): number {
-    const passedMs = (Math.floor(nowMs) - this.table.words[row + rateAtWord]!) | 0
-    return passedMs >= rateMs || passedMs < 0 ? 0 : 1 - passedMs / rateMs
+    const passedMs = (Math.floor(nowMs) - this.table.words[row + asOfWord]!) & 0xffff
+    return passedMs >= rateMs ? 0 : 1 - passedMs / rateMs
   }
 
   #eachInUse(visit: (row: number) => void): void {
@@ -290,11 +286,53 @@ export class PooledBuckets extends Buckets {
     }
   }
 
-  #markChanged(row: number): void {
+  /**
+   * Tokens were taken here: they are told with the next batch if the bucket is no longer far from its limit, or if this replica
+   * has kept back its part. What is kept back is refilled by this replica's part of the refill only, since others may do the same:
+   * so all replicas together keep back at most the quiet part, however long. Answers what is owed then.
+   */
+  #noteNews(row: number, { tokens, after, nowMs }: { tokens: number; after: number; nowMs: number }): number {
+    if (this.isDirty(row)) return after
+    const { words, replicas } = this.table
+    const quiet = this.capacity * this.#quietPart
+    const before = words[row + flagsWord]! >>> keptShift
+    if (before === 0 && (after > quiet || tokens > quiet / replicas)) {
+      this.#tell(row)
+      return after
+    }
+    const now = Math.floor(nowMs) & 0xffff
+    const asOf = words[row + asOfWord]!
+    const refilled = (((now - (asOf >>> 16)) & 0xffff) * this.refillPerSec) / 1000 / replicas
+    const kept = Math.max(0, before / keptUnits - refilled) + tokens
+    const units = Math.min(keptMax, Math.ceil(kept * keptUnits))
+    words[row + flagsWord] = (words[row + flagsWord]! & flagsMask) | (units << keptShift)
+    words[row + asOfWord] = (asOf & 0xffff) | (now << 16)
+    if (after <= quiet && kept <= quiet / replicas) return after
+    this.#tell(row)
+    return Math.max(after, kept)
+  }
+
+  #hasKept(row: number): boolean {
+    return this.table.words[row + flagsWord]! >>> keptShift > 0
+  }
+
+  /**
+   * The bucket goes with the next batch. News that was kept back begins a new generation, of what is not yet refilled of it; what
+   * is concerns nobody.
+   */
+  #tell(row: number): void {
     const { words, stride } = this.table
-    const flags = words[row + flagsWord]!
-    if ((flags & dirtyFlag) !== 0) return
-    words[row + flagsWord] = flags | dirtyFlag
+    const kept = (words[row + flagsWord]! >>> keptShift) / keptUnits
+    const own = row + firstReplicaWord + ownSlot * wordsPerReplica
+    const isUntold = kept > 0 && words[own] !== this.#generation
+    if (isUntold) {
+      words[own] = this.#generation
+      words[own + 1] = Math.ceil(kept)
+      words[own + 2] = 0
+    }
+    const isQueued = this.isDirty(row)
+    words[row + flagsWord] = usedFlag | dirtyFlag
+    if (isQueued) return
     // Evicted rows leave their numbers behind: without this a flood of new keys would make the list grow for ever.
     if (this.#changed.length >= 2 * this.table.rowsMax) this.#changed.removeRepeated()
     this.#changed.push(row / stride)
@@ -333,40 +371,4 @@ export class PooledBuckets extends Buckets {
     }
     return { taken: Math.max(0, taken), returned: Math.max(0, returned), sameGeneration }
   }
-
-  #debtAfter(
-    debt: number,
-    { news, entry, rule }: { news: News; entry: CounterEntry; rule: Exclude<MergeRule, 'joining'> },
-  ): number {
-    const net = news.taken - news.returned
-    if (rule === 'healed') {
-      return Math.max(0, debt + (net > 0 ? Math.min(net, entry.ownDebt) : net))
-    }
-    // Of a busy period that began unheard, more than the sender owes was refilled before the news came; in contact that is
-    // at most what refills while a bucket counts as idle. The bound matters when this replica had to evict the bucket.
-    const taken = news.sameGeneration
-      ? news.taken
-      : Math.min(news.taken, entry.ownDebt + news.returned + this.idleTokens())
-    return Math.max(0, debt + taken - news.returned)
-  }
-}
-
-/** Tokens that a replica took and gave back since its last news. */
-interface News {
-  readonly taken: number
-  readonly returned: number
-  readonly sameGeneration: boolean
-}
-
-/** The least that can be owed, by what two replicas know that have not heard each other: tokens that both know of count once. */
-function joined({ debt, own, news, entry }: Joining): number {
-  const since = news.sameGeneration ? news.taken - news.returned : 0
-  return Math.max(0, debt + since, own + entry.ownDebt, entry.debt || 0)
-}
-
-interface Joining {
-  readonly debt: number
-  readonly own: number
-  readonly news: News
-  readonly entry: CounterEntry
 }

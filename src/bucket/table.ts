@@ -7,10 +7,10 @@
  *   0-1  mark           float64  the refill clock's reading at which the bucket is full again: debt = mark − clock
  *   2-3  hash           int32 ×2
  *   4    own fraction   float32  the part of the debt that this replica's callers took
- *   5    flags
+ *   5    flags          low 8 bits; above them what is kept back: sixteenths of a token
  *   6    parked         float32  tokens of the debt that are the affair of regions out of contact
  *   7    others' rate   float32  tokens a second that other replicas took lately
- *   8    rate as of     uint32   milliseconds, modulo 2^32
+ *   8    as of          uint16 ×2 the others' rate, and what is kept back: milliseconds, modulo 2^16
  *   9…   per replica    uint32 ×3: generation, tokens taken, tokens returned; this replica's own first
  *
  * Rows never move while they live (scans by row number are stable); freed rows go to a free list.
@@ -22,7 +22,7 @@ export const ownFractionWord = 4
 export const flagsWord = 5
 export const parkedWord = 6
 export const othersRateWord = 7
-export const rateAtWord = 8
+export const asOfWord = 8
 export const firstReplicaWord = 9
 export const wordsPerReplica = 3
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { PooledBuckets, type CounterEntry } from '../bucket/pooled-buckets.ts'
+import type { CounterEntry } from '../bucket/merge-rules.ts'
+import { PooledBuckets } from '../bucket/pooled-buckets.ts'
 import { type ReplicaId } from '../replication/transport.ts'
 import {
   replicas,

@@ -22,6 +22,11 @@ export interface LimiterOptions {
   /** Monotonic time in milliseconds, such as that of a {@link CoarseClock}. */
   readonly nowMs: () => number
   /**
+   * Replicas keep back news of a pooled bucket of which at most this part is owed, all of them together: so much more may be
+   * admitted in a burst that is shorter than news takes. From 0 to 1; see {@link quietPartDefault}.
+   */
+  readonly quietPart?: number
+  /**
    * No earlier life of this replica can have leased out its share of a strict limit: the cluster is new, or all of it was stopped.
    * Otherwise strict limits wait after a start, until such leases have ended.
    */
@@ -55,6 +60,9 @@ const sweepRows = 20_000
 const idleTimeouts = 3
 /** In contact time-outs: how long a part of a strict share is leased. Renewed well before; the wait after a start. */
 const leaseTimeouts = 5
+
+/** Cuts most of what is sent where most buckets are far from their limit. */
+export const quietPartDefault = 1 / 16
 
 interface Limit {
   readonly spec: LimitSpec
@@ -148,6 +156,7 @@ export class Limiter implements LimiterApi {
         hash: this.#hash,
         idleMs: idleTimeouts * this.#options.contactTimeoutMs,
         leaseMs,
+        quietPart: this.#options.quietPart ?? quietPartDefault,
         ownFromMs: fresh ? Number.NEGATIVE_INFINITY : nowMs + leaseMs,
         nowMs,
       })

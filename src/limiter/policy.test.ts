@@ -14,6 +14,7 @@ function policy(spec: LimitSpec, override?: LimitOverride): Policy {
     hash: new KeyedHash(key),
     idleMs: 1800,
     leaseMs: 3000,
+    quietPart: 0,
     ownFromMs: 0,
     nowMs: 0,
   })

@@ -26,6 +26,7 @@ interface PolicyOptions {
   readonly hash: KeyedHash
   readonly idleMs: number
   readonly leaseMs: number
+  readonly quietPart: number
   /** When shares of strict limits may be used here; -Infinity for at once. */
   readonly ownFromMs: number
   readonly nowMs: number
@@ -53,9 +54,10 @@ export function makePolicy(options: PolicyOptions): Policy {
   }
 }
 
-function makeBuckets(id: number, { spec, idleMs, leaseMs, ownFromMs, nowMs }: PolicyOptions): BucketSet {
+function makeBuckets(id: number, policy: PolicyOptions): BucketSet {
+  const { spec, idleMs, leaseMs, ownFromMs, quietPart, nowMs } = policy
   const { name: limit, bucketsMax, mode } = spec
   if (mode === 'strict') return new StrictBuckets(id, { limit, bucketsMax, leaseMs, ownFromMs })
   const options = { limit, capacity: 0, refillPerSec: 0, bucketsMax, idleMs, nowMs }
-  return mode === 'pooled' ? new PooledBuckets(id, options) : new Buckets(options)
+  return mode === 'pooled' ? new PooledBuckets(id, { ...options, quietPart }) : new Buckets(options)
 }

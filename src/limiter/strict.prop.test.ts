@@ -76,7 +76,7 @@ test('I3 strict admits at most C + R·w in any window, under loss, duplication, 
       expect(truth.admitted).toBeGreaterThan(whole.capacity)
       expect(truth.worstOver).toBeLessThanOrEqual(roundingTokens)
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   )
 })
 

@@ -14,7 +14,7 @@ const urgentIntervalMs = 5
 const contactTimeoutMs = 600
 
 /** The product's own limiter in one of its modes: not a model of it. */
-export function ours(mode: LimitMode): Rule {
+export function ours(mode: LimitMode, quietPart?: number): Rule {
   return {
     name: mode,
     start: (world) => {
@@ -33,6 +33,7 @@ export function ours(mode: LimitMode): Rule {
           incarnation: 1,
           contactTimeoutMs,
           startsFresh: true,
+          ...(quietPart !== undefined && { quietPart }),
           nowMs: () => world.nowMs,
         })
         limiters.set(region, limiter)
