@@ -60,7 +60,7 @@ export class SimWorld implements World {
   }
 
   send({ from, to, bytes }: { from: string; to: string; bytes: number }, deliver: () => void): void {
-    if (from === to) return deliver()
+    if (from === to) return this.events.after(0, deliver)
     this.bytes += bytes
     if (this.#options.isCut?.(from, to, this.nowMs)) return
     this.events.after(this.delayMs(from, to), deliver)
