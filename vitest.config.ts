@@ -9,7 +9,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'sim/**/*.test.ts', 'test/**/*.test.ts'],
-          exclude: ['**/*.pg.test.ts', '**/*.e2e.test.ts', '**/*.sim.test.ts'],
+          exclude: ['**/*.pg.test.ts', '**/*.e2e.test.ts', '**/*.sim.test.ts', '**/*.nats.test.ts'],
           // No unit test keeps state in a module.
           isolate: false,
         },
@@ -25,6 +25,15 @@ export default defineConfig({
         test: {
           name: 'pg',
           include: ['**/*.pg.test.ts'],
+          exclude: ['node_modules/**'],
+          testTimeout: 60_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: 'nats',
+          include: ['**/*.nats.test.ts'],
           exclude: ['node_modules/**'],
           testTimeout: 60_000,
           hookTimeout: 300_000,

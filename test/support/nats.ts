@@ -1,0 +1,121 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { eventually } from './eventually.ts'
+import { freePort } from './free-port.ts'
+
+/** A nats-server of its own, on loopback, with its files in a temporary directory. */
+export interface NatsServer {
+  readonly url: string
+  readonly port: number
+  /** Ends it as `kill -9` would; `restart` brings it back on the same ports, with the same files. */
+  kill(): Promise<void>
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface NatsServerOptions {
+  readonly name?: string
+  readonly port?: number
+  readonly jetStream?: boolean
+  /** More of its configuration, as it stands in its file. */
+  readonly more?: string
+}
+
+export async function startNats(options: NatsServerOptions = {}): Promise<NatsServer> {
+  installNats()
+  const directory = mkdtempSync(join(tmpdir(), 'openclaw-nats-'))
+  mkdirSync(join(directory, 'store'))
+  const port = options.port ?? (await freePort())
+  const file = join(directory, 'nats.conf')
+  const lines = [
+    `listen: "127.0.0.1:${port}"`,
+    `server_name: ${options.name ?? 'test'}`,
+    ...(options.jetStream === false ? [] : [`jetstream { store_dir: "${join(directory, 'store')}" }`]),
+    options.more ?? '',
+  ]
+  writeFileSync(file, lines.join('\n'))
+  let child: ChildProcess
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    await exit
+  }
+  const restart = async (): Promise<void> => {
+    let output = ''
+    child = spawn('nats-server', ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] })
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-4000)))
+    await eventually(async () => {
+      if (child.exitCode !== null) throw new Error(`nats-server ended:\n${output}`)
+      await reach(port)
+    })
+  }
+  await restart()
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    port,
+    kill: () => end('SIGKILL'),
+    restart,
+    stop: async () => {
+      await end('SIGINT')
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** How one region's server reaches another's gateway: at the port given, where a proxy may stand. */
+export type GatewayPort = (from: string, to: string, port: number) => number | Promise<number>
+
+/**
+ * A server for each region, joined by gateways, with JetStream in each: a majority of them has to run for it. What is kept in a
+ * key-value bucket lies in one region.
+ */
+export async function startNatsRegions(
+  regions: readonly string[],
+  gatewayPort: GatewayPort = (_from, _to, port) => port,
+): Promise<Map<string, NatsServer>> {
+  const ports = new Map<string, number>()
+  for (const region of regions) ports.set(region, await freePort())
+  const servers = new Map<string, NatsServer>()
+  for (const region of regions) {
+    const others = await Promise.all(
+      regions
+        .filter((other) => other !== region)
+        .map(async (other) => {
+          const port = await gatewayPort(region, other, ports.get(other)!)
+          return `{ name: "${other}", urls: ["nats://127.0.0.1:${port}"] }`
+        }),
+    )
+    // Servers tell each other their addresses, and would go round what stands between them: an address where nobody is.
+    const gateway = `gateway { name: "${region}", listen: "127.0.0.1:${ports.get(region)}", advertise: "127.0.0.1:1", gateways: [${others.join(', ')}] }`
+    const routes = await freePort()
+    // JetStream asks for a route where a cluster has a single server, too: to itself.
+    const cluster = `cluster { name: "${region}", listen: "127.0.0.1:${routes}", routes: ["nats://127.0.0.1:${routes}"] }`
+    servers.set(region, await startNats({ name: `nats-${region}`, more: `${cluster}\n${gateway}` }))
+  }
+  return servers
+}
+
+function reach(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy()
+      resolve()
+    }).on('error', reject)
+  })
+}
+
+/** On Debian the server is installed if it is missing. */
+function installNats(): void {
+  if (spawnSync('nats-server', ['--version']).error === undefined) return
+  if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
+    const script = 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nats-server'
+    spawnSync('sh', ['-c', script], { stdio: 'ignore' })
+    if (spawnSync('nats-server', ['--version']).error === undefined) return
+  }
+  throw new Error('nats-server is needed: install it (Debian: apt-get install nats-server), and try again')
+}
