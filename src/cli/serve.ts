@@ -15,13 +15,19 @@ export async function serve({ config: file, region, ordinal }: ServeOptions): Pr
   const path = resolve(file)
   const config = await loadConfig(path, process.env)
   const logger = createLogger({ level: config.log.level, region })
-  const node = await startNode({ config, region, ordinal, logger })
+  const lost = Promise.withResolvers<never>()
+  const onLost = (): void =>
+    lost.reject(new Error(`another process runs as replica ${region}/${ordinal} now: this one ends`))
+  const node = await startNode({ config, region, ordinal, logger, onLost })
   const stopReloading = keepConfigured({ path, env: process.env, current: config, logger, onHangUp: true }, [
     node,
   ])
   logger.info({ listening: node.url, limits: config.limits.map(({ name }) => name) }, 'serving')
-  await untilStopped(['SIGINT', 'SIGTERM'])
-  logger.info('stopping: requests under way are finished')
-  stopReloading()
-  await node.close()
+  try {
+    await Promise.race([untilStopped(['SIGINT', 'SIGTERM']), lost.promise])
+  } finally {
+    logger.info('stopping: requests under way are finished')
+    stopReloading()
+    await node.close()
+  }
 }

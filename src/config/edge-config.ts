@@ -48,6 +48,18 @@ export interface JwtConfig {
   readonly scopeClaim: string
 }
 
+/** At most one of `credsFile` and `nkeySeedFile` is not null. */
+export interface NatsConfig {
+  readonly servers: readonly string[]
+  readonly credsFile: string | null
+  readonly nkeySeedFile: string | null
+  readonly tls: {
+    readonly caFile: string | null
+    readonly certFile: string | null
+    readonly keyFile: string | null
+  } | null
+}
+
 /** The configuration of an edge: complete, valid and deeply frozen. Times are milliseconds. */
 export interface EdgeConfig {
   /** At least one; the one named `ratings`, if there is one, guards the ratings. */
@@ -58,13 +70,19 @@ export interface EdgeConfig {
     readonly name: string
     /** 16 to 1024 small hexadecimal digits; null when the environment gives none, which is right for one process only. */
     readonly hashKey: Secret | null
+    /** Null for a node that is alone. */
+    readonly nats: NatsConfig | null
   }
   readonly auth: {
     readonly mode: 'required' | 'off'
     readonly apiKeys: readonly ApiKeyConfig[]
     readonly jwt: JwtConfig | null
   }
-  readonly sync: { readonly intervalMs: number; readonly contactTimeoutMs: number }
+  readonly sync: {
+    readonly intervalMs: number
+    readonly contactTimeoutMs: number
+    readonly quietPart: number
+  }
   readonly store: {
     /** Of the embedded database. */
     readonly dataDir: string
@@ -107,9 +125,9 @@ export function toEdgeConfig(
   return deepFreeze({
     limits,
     regions: regionsOf(limits),
-    cluster: { name: cluster.name, hashKey: secrets.hashKey },
+    cluster: { name: cluster.name, hashKey: secrets.hashKey, nats: toNats(cluster.nats) },
     auth: toAuth(settings.auth),
-    sync: { intervalMs: sync.interval, contactTimeoutMs: sync.contact_timeout },
+    sync: { intervalMs: sync.interval, contactTimeoutMs: sync.contact_timeout, quietPart: sync.quiet_part },
     store: toStore(settings.store, secrets.storeUrl),
     http: {
       host: http.host,
@@ -123,6 +141,19 @@ export function toEdgeConfig(
     },
     log: { level: log.level },
   })
+}
+
+function toNats(nats: Settings['cluster']['nats']): NatsConfig | null {
+  if (!nats) return null
+  const { servers, creds_file: credsFile, nkey_seed_file: nkeySeedFile, tls } = nats
+  return {
+    servers,
+    credsFile: credsFile ?? null,
+    nkeySeedFile: nkeySeedFile ?? null,
+    tls: tls
+      ? { caFile: tls.ca_file ?? null, certFile: tls.cert_file ?? null, keyFile: tls.key_file ?? null }
+      : null,
+  }
 }
 
 /** `token_buckets` is the limit `ratings` with the defaults of a limit. */

@@ -26,6 +26,16 @@ export function wholeNumber(min: number, max: number) {
     .meta({ allowed: `a whole number from ${min} to ${max}` })
 }
 
+/** A part of a whole: 0 to 1. */
+export function part() {
+  return z
+    .number()
+    .superRefine((value, ctx) => {
+      if (!(value >= 0 && value <= 1)) refuse(ctx, value)
+    })
+    .meta({ allowed: 'a number from 0 to 1' })
+}
+
 /** Milliseconds, written as a duration. */
 export function duration(minMs: number, maxMs: number) {
   return z

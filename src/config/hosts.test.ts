@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isHost, isKeySetUrl, isLoopback, parsePostgresUrl } from './hosts.ts'
+import { isHost, isKeySetUrl, isLoopback, isNatsUrl, parsePostgresUrl } from './hosts.ts'
 
 test.each(['127.0.0.1', '127.8.8.8', '::1', '0:0:0:0:0:0:0:1', '::ffff:127.0.0.1', 'localhost', 'LOCALHOST'])(
   '%s is reached from its own machine only',
@@ -51,3 +51,23 @@ test.each(['http://login.example.com/jwks', 'https://user:pw@login.example.com',
     expect(isKeySetUrl(url)).toBe(false)
   },
 )
+
+test.each(['nats://nats-1:4222', 'tls://[::1]:4222', 'nats://10.0.0.1', 'tls://a.b:1/'])(
+  'nodes may be joined by %s',
+  (url) => {
+    expect(isNatsUrl(url)).toBe(true)
+  },
+)
+
+test.each([
+  'nats-1:4222',
+  'http://a',
+  'nats://u:p@a',
+  'nats://u@a',
+  'nats://a/b',
+  'nats://a?b',
+  'nats://',
+  'nats://a_b',
+])('nodes may not be joined by %s', (url) => {
+  expect(isNatsUrl(url)).toBe(false)
+})

@@ -34,3 +34,17 @@ export function isKeySetUrl(text: string): boolean {
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(host))
 }
+
+/** A NATS server, without credentials: those have files of their own. */
+export function isNatsUrl(text: string): boolean {
+  const url = URL.parse(text)
+  if (!url || !/^(?:nats|tls):$/.test(url.protocol) || !isHost(url.hostname.replace(/^\[(.*)\]$/, '$1')))
+    return false
+  return (
+    url.username === '' &&
+    url.password === '' &&
+    /^\/?$/.test(url.pathname) &&
+    url.search === '' &&
+    url.hash === ''
+  )
+}

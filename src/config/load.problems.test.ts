@@ -207,6 +207,31 @@ test.each([
     '2:18 store.url_env: [redacted] is not allowed; allowed: the name of an environment variable: up to 128 letters, digits or _, the first no digit',
   ],
   [
+    'a NATS server with credentials',
+    `${shares}cluster: {nats: {servers: ["nats://u:hunter2@h:4222"]}}`,
+    '2:28 cluster.nats.servers[0]: "nats://[redacted]@h:4222" is not allowed; allowed: nats://host:port or tls://host:port, without credentials',
+  ],
+  [
+    'no NATS server',
+    `${shares}cluster: {nats: {servers: []}}`,
+    '2:27 cluster.nats.servers: a list of 0 is not allowed; allowed: a list of 1 to 16, each nats://host:port or tls://host:port, without credentials',
+  ],
+  [
+    'two identities for NATS',
+    `${shares}cluster: {nats: {servers: ["nats://a"], creds_file: a, nkey_seed_file: b}}`,
+    '2:72 cluster.nats.nkey_seed_file: allowed: either this or creds_file, not both',
+  ],
+  [
+    'a certificate without its key',
+    `${shares}cluster: {nats: {servers: ["nats://a"], tls: {cert_file: a}}}`,
+    '2:58 cluster.nats.tls.cert_file: allowed: together with key_file',
+  ],
+  [
+    'a part above the whole',
+    `${shares}sync: {quiet_part: 1.5}`,
+    '2:20 sync.quiet_part: 1.5 is not allowed; allowed: a number from 0 to 1',
+  ],
+  [
     'a duplicate key',
     `${shares}log: {level: info}\nlog: {level: warn}`,
     '3:1 log: duplicate key; it is defined on line 2 already',

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { formatDuration } from './duration.ts'
-import type { EdgeConfig, LimitConfig, SharesConfig } from './edge-config.ts'
+import type { EdgeConfig, LimitConfig, NatsConfig, SharesConfig } from './edge-config.ts'
 import { parseConfig } from './load.ts'
 import { formatProblems } from './problem.ts'
 
@@ -27,7 +27,7 @@ const capacities = (some: SharesConfig): number[] => Object.values(some).map(({ 
 const limit: fc.Arbitrary<LimitConfig> = fc
   .record({
     name,
-    mode: fc.constantFrom('pooled', 'local'),
+    mode: fc.constantFrom('pooled', 'strict', 'local'),
     key: fc.constant('user'),
     shares,
     bucketsMax: fc.integer({ min: 1, max: 16_000_000 }),
@@ -46,8 +46,16 @@ const limit: fc.Arbitrary<LimitConfig> = fc
   }))
 
 const sync = fc
-  .record({ intervalMs: fc.integer({ min: 10, max: 5000 }), beyond: fc.nat({ max: 40_000 }) })
-  .map(({ intervalMs, beyond }) => ({ intervalMs, contactTimeoutMs: 4 * intervalMs + beyond }))
+  .record({
+    intervalMs: fc.integer({ min: 10, max: 5000 }),
+    beyond: fc.nat({ max: 40_000 }),
+    quietPart: fc.double({ min: 0, max: 1, noNaN: true }),
+  })
+  .map(({ intervalMs, beyond, quietPart }) => ({
+    intervalMs,
+    contactTimeoutMs: 4 * intervalMs + beyond,
+    quietPart,
+  }))
 
 const http = fc
   .record({
@@ -106,10 +114,27 @@ const store = fc.record({
   }),
 })
 
+const filePath = fc.option(fc.constantFrom('/etc/openclaw/a.pem', 'b'))
+const nats: fc.Arbitrary<NatsConfig> = fc
+  .record({
+    servers: fc.array(fc.constantFrom('nats://nats-1:4222', 'tls://[::1]:4222', 'nats://10.0.0.1:1'), {
+      minLength: 1,
+      maxLength: 16,
+    }),
+    credsFile: filePath,
+    nkeySeedFile: filePath,
+    tls: fc.option(fc.record({ caFile: filePath, certFile: filePath })),
+  })
+  .map(({ tls, ...rest }) => ({
+    ...rest,
+    nkeySeedFile: rest.credsFile === null ? rest.nkeySeedFile : null,
+    tls: tls && { ...tls, keyFile: tls.certFile },
+  }))
+
 const config: fc.Arbitrary<EdgeConfig> = fc
   .record({
     limits: fc.uniqueArray(limit, { minLength: 1, maxLength: 4, selector: ({ name: own }) => own }),
-    cluster: fc.record({ name, hashKey: fc.constant(null) }),
+    cluster: fc.record({ name, hashKey: fc.constant(null), nats: fc.option(nats) }),
     auth,
     sync,
     store,
@@ -136,7 +161,23 @@ const toFile = ({ limits, cluster, auth: who, sync: times, store: kept, http: se
       },
     ]),
   ),
-  cluster: { name: cluster.name },
+  cluster: {
+    name: cluster.name,
+    nats: cluster.nats
+      ? {
+          servers: cluster.nats.servers,
+          creds_file: cluster.nats.credsFile ?? undefined,
+          nkey_seed_file: cluster.nats.nkeySeedFile ?? undefined,
+          tls: cluster.nats.tls
+            ? {
+                ca_file: cluster.nats.tls.caFile ?? undefined,
+                cert_file: cluster.nats.tls.certFile ?? undefined,
+                key_file: cluster.nats.tls.keyFile ?? undefined,
+              }
+            : undefined,
+        }
+      : undefined,
+  },
   auth: {
     mode: who.mode,
     api_keys: who.apiKeys,
@@ -148,7 +189,11 @@ const toFile = ({ limits, cluster, auth: who, sync: times, store: kept, http: se
       scope_claim: who.jwt?.scopeClaim,
     },
   },
-  sync: { interval: times.intervalMs, contact_timeout: formatDuration(times.contactTimeoutMs) },
+  sync: {
+    interval: times.intervalMs,
+    contact_timeout: formatDuration(times.contactTimeoutMs),
+    quiet_part: times.quietPart,
+  },
   store: {
     data_dir: kept.dataDir,
     pool_max: kept.poolMax,

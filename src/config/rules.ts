@@ -162,6 +162,23 @@ export function checkSyncTimes(
   breaks(ctx, ['contact_timeout'], notAllowed(formatDuration(sync.contact_timeout), allowed))
 }
 
+export function checkNatsIdentity(
+  nats: { readonly creds_file?: string | undefined; readonly nkey_seed_file?: string | undefined },
+  ctx: Context,
+): void {
+  if (nats.creds_file === undefined || nats.nkey_seed_file === undefined) return
+  breaks(ctx, ['nkey_seed_file'], 'allowed: either this or creds_file, not both')
+}
+
+export function checkNatsTls(
+  tls: { readonly cert_file?: string | undefined; readonly key_file?: string | undefined },
+  ctx: Context,
+): void {
+  if ((tls.cert_file === undefined) === (tls.key_file === undefined)) return
+  const [there, missing] = tls.cert_file === undefined ? ['key_file', 'cert_file'] : ['cert_file', 'key_file']
+  breaks(ctx, [there], `allowed: together with ${missing}`)
+}
+
 export function checkPassword(url: string, ctx: Context): void {
   const parsed = parsePostgresUrl(url)
   if (parsed && (parsed.password !== '' || parsed.searchParams.has('password')))

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { duration, mapOf, plainText, section, text, wholeNumber, whenValid } from './fields.ts'
+import { duration, mapOf, part, plainText, section, text, wholeNumber, whenValid } from './fields.ts'
 import { variablePattern } from './overlay.ts'
-import { isHost, isKeySetUrl, parsePostgresUrl } from './hosts.ts'
+import { isHost, isKeySetUrl, isNatsUrl, parsePostgresUrl } from './hosts.ts'
 import {
   checkApiKeys,
   checkCost,
@@ -10,6 +10,8 @@ import {
   checkJwtKeys,
   checkLimitCount,
   checkLimits,
+  checkNatsIdentity,
+  checkNatsTls,
   checkOpenToOthers,
   checkOverrideKeys,
   checkPassword,
@@ -81,8 +83,36 @@ const limits = mapOf(limitName, limitSchema)
   .superRefine(checkLimitCount, whenValid())
   .meta({ allowed: 'a map of 1 to 64 named limits' })
 
+const natsTls = section({
+  ca_file: plainText(4096)
+    .optional()
+    .describe('A PEM file with the authorities that sign server certificates.'),
+  cert_file: plainText(4096).optional().describe('A PEM file with the certificate of this node.'),
+  key_file: plainText(4096).optional().describe('A PEM file with the key of that certificate.'),
+})
+  .superRefine(checkNatsTls, whenValid('cert_file', 'key_file'))
+  .describe('TLS beyond what `tls://` in a server says: own authorities, or a certificate of this node.')
+
+const nats = section({
+  servers: z
+    .array(text(isNatsUrl, 'nats://host:port or tls://host:port, without credentials'))
+    .min(1)
+    .max(16)
+    .describe(
+      'NATS servers of the node’s own region; those of the regions are joined by gateways, or by leaf nodes.',
+    ),
+  creds_file: plainText(4096).optional().describe('A credentials file, as `nsc` makes it.'),
+  nkey_seed_file: plainText(4096)
+    .optional()
+    .describe('A file with the seed of an NKey. Either this or `creds_file`.'),
+  tls: natsTls.optional(),
+})
+  .superRefine(checkNatsIdentity, whenValid('creds_file', 'nkey_seed_file'))
+  .describe('The NATS that joins the nodes. Without it a node is alone.')
+
 const cluster = section({
   name: label.default('openclaw').describe('Sets apart clusters that share a network.'),
+  nats: nats.optional(),
   hash_key_env: variableName
     .default('OPENCLAW_HASH_KEY')
     .describe(
@@ -143,6 +173,11 @@ const sync = section({
     .prefault('600ms')
     .describe(
       'A replica unheard for this long is out of contact, and the share of its region out of the pool; at least 4 × `interval`.',
+    ),
+  quiet_part: part()
+    .default(1 / 16)
+    .describe(
+      'Replicas keep back news of a pooled bucket of which at most this part is owed, all of them together. So much more may be admitted in a burst that is shorter than news takes; 0 sends all news at once.',
     ),
 })
   .superRefine(checkSyncTimes, whenValid('interval', 'contact_timeout'))

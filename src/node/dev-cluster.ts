@@ -61,6 +61,8 @@ export async function startDevCluster(options: DevClusterOptions): Promise<DevCl
         hashKey,
         logger: options.loggerFor(region),
         port: port === 0 ? 0 : port + index,
+        // All of the cluster starts and ends together.
+        startsFresh: true,
       })
       edges.push(edge)
       closers.push(() => edge.close())

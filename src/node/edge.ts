@@ -20,6 +20,8 @@ export interface EdgeOptions {
   readonly hashKey: Key64
   readonly logger: Logger
   readonly port: number
+  /** No earlier life of this replica can have leased out its share of a strict limit; see `LimiterOptions`. */
+  readonly startsFresh: boolean
 }
 
 /** What an edge has done since it started. */
@@ -83,7 +85,10 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     onError: (error, requestId) => logger.error({ err: error, requestId }, 'a request failed'),
   })
   const timers = [
-    setInterval(() => clock.refresh(), clockRefreshMs),
+    setInterval(() => {
+      clock.refresh()
+      limiter.tickUrgent()
+    }, clockRefreshMs),
     setInterval(() => limiter.tick(), config.sync.intervalMs),
   ]
   const stop = async (): Promise<void> => {
@@ -116,13 +121,16 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   }
 }
 
-function startLimiter({ config, transport, hashKey, logger }: EdgeOptions, clock: CoarseClock): Limiter {
+function startLimiter(options: EdgeOptions, clock: CoarseClock): Limiter {
+  const { config, transport, hashKey, logger, startsFresh } = options
   return new Limiter({
     transport,
+    startsFresh,
     limits: config.limits,
     hashKey,
     incarnation: Date.now(),
     contactTimeoutMs: config.sync.contactTimeoutMs,
+    quietPart: config.sync.quietPart,
     nowMs: () => clock.nowMs(),
     onContact: (regions) => logger.info({ regions: [...regions] }, 'the regions in contact changed'),
     onProblem: (from, problem) =>

@@ -1,20 +1,24 @@
-import { join } from 'node:path'
+import { join as joinPath } from 'node:path'
 import type { EdgeConfig } from '../config/edge-config.ts'
 import { openPglite } from '../ratings/pglite-driver.ts'
 import { openPostgres } from '../ratings/postgres-driver.ts'
 import { openSqlStore } from '../ratings/sql-store.ts'
 import type { RatingStore } from '../ratings/store.ts'
 import { InProcessNetwork } from '../replication/in-process.ts'
+import type { Transport } from '../replication/transport.ts'
 import { startEdge, type Edge } from './edge.ts'
 import { hashKeyFrom, randomHashKey } from './hash-key.ts'
 import { lockDirectory } from './lock.ts'
 import type { Logger } from './logger.ts'
+import { joinNats } from './nats-node.ts'
 
 export interface ServeOptions {
   readonly config: EdgeConfig
   readonly region: string
   readonly ordinal: number
   readonly logger: Logger
+  /** The node can't go on: another process runs as the same replica. */
+  readonly onLost: () => void
 }
 
 /** No limit has a share for the region. */
@@ -26,27 +30,53 @@ export class UnknownRegionError extends Error {
   }
 }
 
-/** One edge node on the configured store. @throws {UnknownRegionError} */
-export async function startNode({ config, region, ordinal, logger }: ServeOptions): Promise<Edge> {
+/** Nodes that are joined have to share the secret by which they hash keys. */
+export class NoHashKeyError extends Error {
+  override readonly name = 'NoHashKeyError'
+
+  constructor() {
+    super(
+      'cluster.nats joins this node to others, which must all hash keys alike: set the environment variable that cluster.hash_key_env names (OPENCLAW_HASH_KEY unless said otherwise) to the same 16 to 1024 hexadecimal digits in all of them, such as `openssl rand -hex 32` makes',
+    )
+  }
+}
+
+/** One edge node on the configured store. @throws {UnknownRegionError} @throws {NoHashKeyError} */
+export async function startNode(options: ServeOptions): Promise<Edge> {
+  const { config, region, logger } = options
   if (!config.regions.includes(region)) throw new UnknownRegionError(region, config.regions)
-  const { store, close } = await openStore(config.store)
-  // Alone in its network: nodes of several processes aren't joined yet.
-  const network = new InProcessNetwork({ delayMs: () => 0, schedule: setTimeout })
   const secret = config.cluster.hashKey
+  if (config.cluster.nats && !secret) throw new NoHashKeyError()
+  const transport = await join(options)
   try {
-    const edge = await startEdge({
-      config,
-      transport: network.connect(`${region}/${ordinal}`),
-      store,
-      hashKey: secret ? hashKeyFrom(secret.reveal()) : randomHashKey(),
-      logger,
-      port: config.http.port,
-    })
-    return { ...edge, close: () => inTurn(() => edge.close(), close) }
+    const { store, close } = await openStore(config.store)
+    try {
+      const edge = await startEdge({
+        config,
+        transport,
+        store,
+        hashKey: secret ? hashKeyFrom(secret.reveal()) : randomHashKey(),
+        logger,
+        port: config.http.port,
+        // A node that is alone has leased nothing to anybody.
+        startsFresh: config.cluster.nats === null,
+      })
+      return { ...edge, close: () => inTurn(() => edge.close(), close) }
+    } catch (error) {
+      await close()
+      throw error
+    }
   } catch (error) {
-    await close()
+    await transport.close()
     throw error
   }
+}
+
+async function join({ config, region, ordinal, logger, onLost }: ServeOptions): Promise<Transport> {
+  const replica = `${region}/${ordinal}`
+  const { nats } = config.cluster
+  if (nats) return joinNats({ cluster: config.cluster, nats, replica, logger, onLost })
+  return new InProcessNetwork({ delayMs: () => 0, schedule: setTimeout }).connect(replica)
 }
 
 async function openStore(
@@ -58,7 +88,7 @@ async function openStore(
   }
   const unlock = await lockDirectory(config.dataDir)
   try {
-    const store = await openSqlStore(await openPglite(join(config.dataDir, 'pglite')))
+    const store = await openSqlStore(await openPglite(joinPath(config.dataDir, 'pglite')))
     return { store, close: () => inTurn(() => store.close(), unlock) }
   } catch (error) {
     await unlock()

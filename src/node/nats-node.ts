@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import {
+  credsAuthenticator,
+  nkeyAuthenticator,
+  type Authenticator,
+  type TlsOptions,
+} from '@nats-io/transport-node'
+import type { EdgeConfig, NatsConfig } from '../config/edge-config.ts'
+import { claimIdentity, NoLeaseError, type IdentityLease } from '../replication/identity-lease.ts'
+import { connectNats, type NatsTransport } from '../replication/nats.ts'
+import type { ReplicaId } from '../replication/transport.ts'
+import type { Logger } from './logger.ts'
+
+export interface JoinOptions {
+  readonly cluster: EdgeConfig['cluster']
+  readonly nats: NatsConfig
+  readonly replica: ReplicaId
+  readonly logger: Logger
+  /** The name of the replica went to another process: this one has to end. */
+  readonly onLost: () => void
+}
+
+/** A file that the configuration names for NATS can't be read. */
+export class NatsFileError extends Error {
+  override readonly name = 'NatsFileError'
+}
+
+/** How long a killed process keeps its name: a restart waits that long at most. */
+const leaseTtlMs = 10_000
+
+/**
+ * Connects a node to NATS and claims its replica's name, so that no two processes count as one.
+ * @throws {IdentityTakenError} @throws {NatsFileError}
+ */
+export async function joinNats(options: JoinOptions): Promise<NatsTransport> {
+  const { cluster, nats, replica, logger } = options
+  const authenticator = await authenticatorOf(nats)
+  const tls = tlsOf(nats)
+  logger.info({ servers: nats.servers }, 'connecting to NATS')
+  const transport = await connectNats({
+    self: replica,
+    cluster: cluster.name,
+    servers: nats.servers,
+    ...(authenticator && { authenticator }),
+    ...(tls && { tls }),
+    onStatus: (status) => logger[status.type === 'reconnect' ? 'info' : 'warn'](status, 'NATS connection'),
+  })
+  logger.info({ server: transport.connection.getServer() }, 'connected to NATS')
+  try {
+    const lease = await claim(transport, options)
+    if (lease) transport.beforeClose(() => lease.release())
+    return transport
+  } catch (error) {
+    await transport.close()
+    throw error
+  }
+}
+
+async function claim(
+  transport: NatsTransport,
+  { cluster, replica, logger, onLost }: JoinOptions,
+): Promise<IdentityLease | undefined> {
+  try {
+    return await claimIdentity(transport.connection, {
+      cluster: cluster.name,
+      replica,
+      holder: { host: hostname(), pid: process.pid, since: new Date().toISOString() },
+      ttlMs: leaseTtlMs,
+      onLost,
+    })
+  } catch (error) {
+    if (!(error instanceof NoLeaseError)) throw error
+    logger.warn(
+      { reason: error.message },
+      'NATS has no JetStream: nothing hinders a second process from running as this replica',
+    )
+    return undefined
+  }
+}
+
+async function authenticatorOf({ credsFile, nkeySeedFile }: NatsConfig): Promise<Authenticator | undefined> {
+  if (credsFile !== null) return credsAuthenticator(await read('cluster.nats.creds_file', credsFile))
+  if (nkeySeedFile === null) return undefined
+  const seed = (await read('cluster.nats.nkey_seed_file', nkeySeedFile)).toString().trim()
+  return nkeyAuthenticator(new TextEncoder().encode(seed))
+}
+
+async function read(field: string, path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
+    throw new NatsFileError(`${field}: ${path} can't be read (${code})`)
+  }
+}
+
+function tlsOf({ tls, servers }: NatsConfig): TlsOptions | undefined {
+  const isTls = tls !== null || servers.some((server) => server.startsWith('tls:'))
+  if (!isTls) return undefined
+  const { caFile = null, certFile = null, keyFile = null } = tls ?? {}
+  return {
+    ...(caFile !== null && { caFile }),
+    ...(certFile !== null && { certFile }),
+    ...(keyFile !== null && { keyFile }),
+  }
+}
