@@ -251,6 +251,7 @@ export class Limiter implements LimiterApi {
       }
     }
     for (const region of this.#contact.difference(regions)) this.#awaySinceMs.set(region, nowMs)
+    for (const region of regions) this.#awaySinceMs.delete(region)
     this.#contact = regions
     this.#setShares()
     this.#options.onContact?.(regions)
@@ -279,7 +280,8 @@ export class Limiter implements LimiterApi {
     const shareOf = (some: Iterable<string>): Share =>
       sumOf([...some].flatMap((region) => shares[region] ?? []))
     buckets.park(shareOf(this.#contact.difference(regions)), nowMs)
-    let absent = shareOf(Object.keys(shares).filter((region) => !this.#contact.has(region))).capacity
+    // Nothing is parked for regions that were never heard.
+    let absent = shareOf(this.#awaySinceMs.keys()).capacity
     for (const region of regions.difference(this.#contact)) {
       const share = shares[region]
       const sinceMs = this.#awaySinceMs.get(region)

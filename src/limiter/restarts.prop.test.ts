@@ -52,7 +52,7 @@ test('I7 a replica that restarts counts nothing anew, and takes over what is owe
         for (const each of replicas) expect(debtOf(cluster, each, 'alice')).toBeCloseTo(owed, 2)
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 150 },
   )
 })
 
