@@ -1,5 +1,7 @@
 import { Limiter } from '../src/limiter/limiter.ts'
+import type { SnapshotPage } from '../src/limiter/snapshot.ts'
 import type { LimitSpec } from '../src/limiter/types.ts'
+import type { PageStart } from '../src/replication/messages.ts'
 import type { Channel, Receiver, ReplicaId, Transport } from '../src/replication/transport.ts'
 import { EventQueue } from './event-queue.ts'
 import { Random } from './random.ts'
@@ -22,6 +24,8 @@ export interface ClusterOptions {
   readonly quietPart?: number
   /** The first start of a replica is that of a new cluster. */
   readonly startsFresh?: boolean
+  /** How often each replica saves a page of what it knows; never unless said otherwise. Then it starts with what it saved. */
+  readonly snapshotIntervalMs?: number
 }
 
 export interface DelayRange {
@@ -40,6 +44,7 @@ export class Cluster {
   readonly #options: ClusterOptions
   readonly #members = new Map<ReplicaId, Member>()
   readonly #starts = new Map<ReplicaId, number>()
+  readonly #snapshots = new Map<ReplicaId, Snapshot>()
   readonly random: Random
   readonly events = new EventQueue()
   /** Whether messages from one replica to another get through; changed at will. */
@@ -61,32 +66,76 @@ export class Cluster {
     return this.events.nowMs
   }
 
-  /** Starts a replica, or starts it again with nothing in memory. */
+  /** Starts a replica, or starts it again with nothing in memory but what it saved. */
   start(replica: ReplicaId): void {
-    const { clockOffsetMs, clockPace, incarnation, startsFresh = true } = this.#options
+    const { clockOffsetMs, clockPace, incarnation, startsFresh = true, snapshotIntervalMs } = this.#options
     const starts = (this.#starts.get(replica) ?? 0) + 1
     this.#starts.set(replica, starts)
     const offsetMs = clockOffsetMs?.(replica) ?? 0
     const pace = clockPace?.(replica) ?? 1
     const transport = new SimTransport(replica, this)
+    const snapshot = this.#snapshots.get(replica)
     const limiter = new Limiter({
       transport,
       limits: this.#limits,
       hashKey: { lo: 11, hi: 22 },
       incarnation: incarnation?.(replica, starts, this) ?? 1 + starts,
       contactTimeoutMs,
-      startsFresh: startsFresh && starts === 1,
+      startsFresh: snapshot?.isLast ?? (startsFresh && starts === 1),
       quietPart: this.#options.quietPart ?? 0,
       nowMs: () => this.nowMs * pace + offsetMs,
     })
-    const member: Member = { limiter, transport, stalledUntilMs: 0 }
+    const member: Member = { limiter, transport, stalledUntilMs: 0, isRetiring: false }
     this.#members.set(replica, member)
+    if (snapshotIntervalMs !== undefined) this.#remember(replica, member, snapshotIntervalMs)
     const tick = (): void => {
       if (this.#members.get(replica) !== member) return
       if (member.stalledUntilMs <= this.nowMs) limiter.tick()
+      if (member.isRetiring && !limiter.hasLent) this.#end(replica, member)
       this.events.after(batchIntervalMs / pace, tick)
     }
     this.events.after(this.random.whole(0, batchIntervalMs), tick)
+  }
+
+  /** Restores what an earlier life saved, and saves a page now and then from now on. */
+  #remember(replica: ReplicaId, { limiter }: Member, intervalMs: number): void {
+    const snapshot = this.#snapshots.get(replica) ?? { pages: [], isLast: false }
+    limiter.restore(snapshot.pages.map(({ payload, atMs }) => ({ payload, agoMs: this.nowMs - atMs })))
+    snapshot.isLast = false
+    this.#snapshots.set(replica, snapshot)
+    let start: PageStart = { table: 0, row: 0 }
+    let at = 0
+    const save = (): void => {
+      if (this.#members.get(replica)?.limiter !== limiter) return
+      const { payload, next } = limiter.savePage(start, { last: false })
+      snapshot.pages[at++] = { payload, atMs: this.nowMs }
+      if (!next) snapshot.pages.length = at
+      if (!next) at = 0
+      start = next ?? { table: 0, row: 0 }
+      this.events.after(intervalMs, save)
+    }
+    this.events.after(intervalMs, save)
+  }
+
+  /** Lets a replica end in good order, once nothing is leased out: what it saves then is all there is to know. */
+  retire(replica: ReplicaId): void {
+    const member = this.#members.get(replica)
+    if (!member) return
+    member.isRetiring = true
+    member.limiter.recall()
+  }
+
+  #end(replica: ReplicaId, { limiter }: Member): void {
+    const pages: SavedAt[] = []
+    let next: PageStart | undefined = { table: 0, row: 0 }
+    while (next) {
+      const page: SnapshotPage = limiter.savePage(next, { last: true })
+      pages.push({ payload: page.payload, atMs: this.nowMs })
+      next = page.next
+    }
+    this.#snapshots.set(replica, { pages, isLast: true })
+    limiter.flush()
+    this.kill(replica)
   }
 
   /** Ends a replica without a word. */
@@ -102,7 +151,7 @@ export class Cluster {
 
   isServing(replica: ReplicaId): boolean {
     const member = this.#members.get(replica)
-    return member !== undefined && member.stalledUntilMs <= this.nowMs
+    return member !== undefined && !member.isRetiring && member.stalledUntilMs <= this.nowMs
   }
 
   limiter(replica: ReplicaId): Limiter {
@@ -148,6 +197,18 @@ interface Member {
   readonly limiter: Limiter
   readonly transport: SimTransport
   stalledUntilMs: number
+  isRetiring: boolean
+}
+
+interface SavedAt {
+  readonly payload: Uint8Array
+  readonly atMs: number
+}
+
+interface Snapshot {
+  readonly pages: SavedAt[]
+  /** Written by a replica that ended in good order, and not started from since. */
+  isLast: boolean
 }
 
 function regionName(replica: ReplicaId): string {

@@ -20,6 +20,9 @@ export interface Plan {
   readonly quietPart: number
   readonly steps: number
   readonly crash: number
+  readonly retire: number
+  /** How often pages are saved; undefined for never. */
+  readonly snapshotIntervalMs?: number
   readonly stall: number
   readonly cut: number
   readonly reload: number
@@ -60,6 +63,8 @@ export function planFor(seed: number): Plan {
     quietPart: random.pick([0, 1 / 16, 1 / 4]),
     steps: random.whole(30, 150),
     crash: some(0.06),
+    retire: some(0.04),
+    ...(random.chance(0.6) && { snapshotIntervalMs: random.whole(100, 2000) }),
     stall: some(0.05),
     cut: some(0.15),
     reload,

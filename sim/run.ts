@@ -77,11 +77,15 @@ class Simulation {
   #step(): void {
     const cluster = this.#cluster
     const { random } = cluster
-    const { crash, stall, cut, reload } = this.#plan
+    const { crash, retire, stall, cut, reload } = this.#plan
     const replica = random.pick(this.#plan.replicas)
     if (random.chance(crash)) {
       cluster.kill(replica)
       this.#say(`${replica} crashes`)
+    }
+    if (random.chance(retire)) {
+      cluster.retire(replica)
+      this.#say(`${replica} ends in good order`)
     }
     if (!cluster.running().includes(replica) && random.chance(0.2)) {
       cluster.start(replica)
@@ -147,8 +151,8 @@ class Simulation {
     cluster.faults = false
     cluster.connected = () => true
     for (const replica of this.#plan.replicas) {
-      if (!cluster.running().includes(replica)) cluster.start(replica)
       cluster.stall(replica, 0)
+      if (!cluster.isServing(replica)) cluster.start(replica)
       cluster.reload(replica, this.#limits)
     }
     this.#say('healed')

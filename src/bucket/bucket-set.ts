@@ -9,6 +9,21 @@ export interface Totals {
   readonly debt: number
 }
 
+/** Rows to go through for a page: from a row number on, until so many are written or looked at. */
+export interface PageRange {
+  readonly from: number
+  readonly entriesMax: number
+  readonly rowsMax: number
+}
+
+/** A bucket as a snapshot keeps it. */
+export interface SavedBucket {
+  lo: number
+  hi: number
+  /** Owed (pooled), or at hand (strict). */
+  tokens: number
+}
+
 /** The buckets of one limit, each found by its keyed hash: what all modes have. `nowMs` is monotonic time, in milliseconds. */
 export interface BucketSet {
   readonly limit: string

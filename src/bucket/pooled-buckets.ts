@@ -1,3 +1,4 @@
+import type { PageRange, SavedBucket } from './bucket-set.ts'
 import { Buckets, rowHash, type BucketsOptions } from './buckets.ts'
 import { charged, joined, type CounterEntry, type MergeRule, type News } from './merge-rules.ts'
 import { RowQueue } from './row-queue.ts'
@@ -166,24 +167,38 @@ export class PooledBuckets extends Buckets {
    * `rowsMax` rows looked at; answers where to go on, or -1 at the end. Others may not have heard why a bucket is full: that
    * it was reset.
    */
-  scanLive(
-    range: { from: number; entriesMax: number; rowsMax: number },
-    nowMs: number,
-    write: (entry: CounterEntry) => void,
-  ): number {
+  scanLive(range: PageRange, nowMs: number, write: (entry: CounterEntry) => void): number {
     const clock = this.clock.read(nowMs)
-    const { stride } = this.table
-    const rows = this.table.rowsEverUsed
-    const end = Math.min(rows, range.from + range.rowsMax)
-    let number = range.from
-    for (let written = 0; number < end && written < range.entriesMax; number++) {
-      const row = number * stride
-      if (!this.table.isUsed(row) || this.#isSettled(row, clock)) continue
+    return this.table.scan(range, (row) => {
+      if (this.#isSettled(row, clock)) return false
       if (this.#hasKept(row)) this.#tell(row)
       write(this.#entry(row, clock, nowMs))
-      written++
-    }
-    return number < rows ? number : -1
+      return true
+    })
+  }
+
+  /**
+   * Writes what is owed of buckets that are not far from their limit: the others' debt is no more than what is kept back anyway.
+   * Range and answer as for `scanLive`.
+   */
+  save(range: PageRange, nowMs: number, write: (bucket: SavedBucket) => void): number {
+    const clock = this.clock.read(nowMs)
+    return this.table.scan(range, (row) => {
+      const tokens = this.debtOf(row, clock) + this.#parkedOf(row, nowMs)
+      if (tokens <= this.capacity * this.#quietPart) return false
+      write({ ...rowHash(this.table, row), tokens })
+      return true
+    })
+  }
+
+  /** What an earlier life of this replica, or one of its region, knew to be owed so long ago is owed at least. */
+  restore(bucket: SavedBucket, agoMs: number, nowMs: number): void {
+    const clock = this.clock.read(nowMs)
+    const owed = Math.min(this.capacity, bucket.tokens) - (this.refillPerSec * agoMs) / 1000
+    let row = this.table.find(bucket.lo, bucket.hi)
+    if (owed <= (row < 0 ? 0 : this.debtOf(row, clock))) return
+    if (row < 0) row = this.insertRow(bucket.lo, bucket.hi, clock)
+    this.table.doubles[row >> 1] = clock + owed
   }
 
   /** Takes in what the replica in `slot` (1 or above) tells of a bucket. */
@@ -341,8 +356,7 @@ export class PooledBuckets extends Buckets {
   #entry(row: number, clock: number, nowMs: number): CounterEntry {
     const { words, floats } = this.table
     const own = row + firstReplicaWord + ownSlot * wordsPerReplica
-    const paid = (this.#awayPerSec * (nowMs - this.#awayFromMs)) / 1000
-    const debt = this.debtOf(row, clock) + Math.max(0, floats[row + parkedWord]! - paid)
+    const debt = this.debtOf(row, clock) + this.#parkedOf(row, nowMs)
     return {
       ...rowHash(this.table, row),
       generation: words[own]! >>> 0,
@@ -351,6 +365,12 @@ export class PooledBuckets extends Buckets {
       ownDebt: floats[row + ownFractionWord]! * debt,
       debt,
     }
+  }
+
+  /** What is parked for regions out of contact, but for what they have refilled themselves. */
+  #parkedOf(row: number, nowMs: number): number {
+    const paid = (this.#awayPerSec * (nowMs - this.#awayFromMs)) / 1000
+    return Math.max(0, this.table.floats[row + parkedWord]! - paid)
   }
 
   /** Raises the counters known of `slot` to those told, and answers by how much. */

@@ -75,6 +75,7 @@ export class ShareLeases {
   #next = 0
   /** Numbers of rows that turned short since they were last looked after. */
   #urgent: number[] = []
+  #isRecalled = false
 
   constructor(id: number, rows: StrictRows) {
     this.id = id
@@ -97,6 +98,20 @@ export class ShareLeases {
 
   get isUrgent(): boolean {
     return this.#urgent.length > 0
+  }
+
+  /** From now on nothing is lent, and no lease renewed: before this replica stops, and a next life starts with what it has. */
+  recall(): void {
+    this.#isRecalled = true
+  }
+
+  /** Whether a part of the own share of any bucket is leased out. */
+  hasLent(nowMs: number): boolean {
+    const rows = this.#rows
+    const now = rows.time(nowMs)
+    return (
+      rows.waits(now) || this.#active.some((number) => rows.settle(number * rows.table.stride, now).own < 1)
+    )
   }
 
   /**
@@ -126,6 +141,7 @@ export class ShareLeases {
 
   /** The peer in `slot` claims; the answer, or undefined if the claim is old. `sentAt` is on its clock, modulo 2^32. */
   claimed(slot: number, claim: LeaseClaim, sentAt: number, nowMs: number): LeaseGrant | undefined {
+    if (this.#isRecalled) return undefined
     const rows = this.#rows
     const now = rows.time(nowMs)
     const row = rows.rowFor(claim, now)

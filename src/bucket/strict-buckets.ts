@@ -1,5 +1,6 @@
-import type { BucketSet, Totals } from './bucket-set.ts'
+import type { BucketSet, PageRange, SavedBucket, Totals } from './bucket-set.ts'
 import { Decision, roundingTokens, type BucketShare, type BucketState } from './decision.ts'
+import { rowHash } from './buckets.ts'
 import { ShareLeases } from './share-leases.ts'
 import { StrictRows, type BaseShare } from './strict-rows.ts'
 
@@ -140,6 +141,35 @@ export class StrictBuckets implements BucketSet {
     this.totals = this.#sweep
     this.#sweep = { inUse: 0, capacity: 0, debt: 0 }
     this.#sweepAt = 0
+  }
+
+  /**
+   * Writes buckets that are not full, with what is at hand of this replica's own share; after the last take, and when nothing is lent,
+   * that is all that a next life has to know. Range and answer as for a page of live buckets.
+   */
+  save(range: PageRange, nowMs: number, write: (bucket: SavedBucket) => void): number {
+    const rows = this.#rows
+    const now = rows.time(nowMs)
+    const full = rows.base(0).capacity
+    return rows.table.scan(range, (row) => {
+      const { level } = rows.settle(row, now)
+      if (level >= full) return false
+      write({ ...rowHash(rows.table, row), tokens: level })
+      return true
+    })
+  }
+
+  /** What an earlier life had at hand is there again, but for what it would have refilled meanwhile. False if there is no room. */
+  restore(bucket: SavedBucket, nowMs: number): boolean {
+    const rows = this.#rows
+    const row = rows.rowFor(bucket, rows.time(nowMs))
+    if (row >= 0) rows.setLevel(row, Math.min(bucket.tokens, rows.base(0).capacity))
+    return row >= 0
+  }
+
+  /** Nothing known of an earlier life: shares are waited for, and buckets are empty then. */
+  startCold(ownFromMs: number): void {
+    this.#rows.startCold(ownFromMs)
   }
 
   #takeFrom(row: number, cost: number, now: number): boolean {

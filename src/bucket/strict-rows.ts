@@ -74,8 +74,8 @@ export function elapsedMs(now: number, then: number): number {
 export class StrictRows {
   readonly table: BucketTable
   readonly leaseMs: number
-  readonly #ownFrom: number
-  readonly #cold: boolean
+  #ownFrom = 0
+  #cold = false
   /** By slot; this replica's own first. */
   #bases: readonly BaseShare[] = [{ capacity: 0, refillPerSec: 0 }]
   whole: BaseShare = { capacity: 0, refillPerSec: 0 }
@@ -90,8 +90,13 @@ export class StrictRows {
       rowWords: (replicas) => firstPeerWord + wordsPerPeer * (replicas - 1),
     })
     this.leaseMs = options.leaseMs
-    this.#cold = Number.isFinite(options.ownFromMs)
-    this.#ownFrom = this.#cold ? Math.ceil(options.ownFromMs) | 0 : 0
+    if (Number.isFinite(options.ownFromMs)) this.startCold(options.ownFromMs)
+  }
+
+  /** The own share is waited for; buckets are empty until then. */
+  startCold(ownFromMs: number): void {
+    this.#cold = true
+    this.#ownFrom = Math.ceil(ownFromMs) | 0
   }
 
   /** The time as rows keep it. */

@@ -1,3 +1,5 @@
+import type { PageRange } from './bucket-set.ts'
+
 /**
  * Rows of buckets, found by a 64-bit hash. All numbers of a row stand together in one typed array, so that a decision
  * touches two cache lines (a slot of the index, and the row) instead of one for each column; there is no object a key.
@@ -144,6 +146,18 @@ export class BucketTable {
 
   isUsed(row: number): boolean {
     return (this.words[row + flagsWord]! & usedFlag) !== 0
+  }
+
+  /** Visits rows in use for a page; `visit` says which are written to it. Answers the row number to go on at, or -1 at the end. */
+  scan(range: PageRange, visit: (row: number) => boolean): number {
+    const rows = this.#highWater
+    const end = Math.min(rows, range.from + range.rowsMax)
+    let number = range.from
+    for (let written = 0; number < end && written < range.entriesMax; number++) {
+      const row = number * this.stride
+      if (this.isUsed(row) && visit(row)) written++
+    }
+    return number < rows ? number : -1
   }
 
   /** Makes room for more replicas in every row; what is there stays. */

@@ -3,11 +3,13 @@ import { Buckets } from '../bucket/buckets.ts'
 import { KeyedHash, type Key64 } from '../bucket/hash.ts'
 import { PooledBuckets } from '../bucket/pooled-buckets.ts'
 import { StrictBuckets } from '../bucket/strict-buckets.ts'
+import type { PageStart } from '../replication/messages.ts'
 import type { PeerStatus, Problem, ReplicationStats } from '../replication/replication-status.ts'
 import { Replicator } from '../replication/replicator.ts'
 import { regionOf, type ReplicaId, type Transport } from '../replication/transport.ts'
 import { CostError, UnknownLimitError } from './errors.ts'
 import { makePolicy, type Policy } from './policy.ts'
+import { restorePages, savePage, type EarlierPage, type SnapshotPage } from './snapshot.ts'
 import type { BucketState, BucketView, Decision, LimiterApi, LimitSpec, Share, Shares } from './types.ts'
 
 export interface LimiterOptions {
@@ -27,8 +29,8 @@ export interface LimiterOptions {
    */
   readonly quietPart?: number
   /**
-   * No earlier life of this replica can have leased out its share of a strict limit: the cluster is new, or all of it was stopped.
-   * Otherwise strict limits wait after a start, until such leases have ended.
+   * No earlier life of this replica can have leased out its share of a strict limit, or taken from it: it is new, or what it had is
+   * restored. Otherwise strict limits wait after a start, until such leases have ended, and begin empty.
    */
   readonly startsFresh?: boolean
   /** The regions whose shares count changed. */
@@ -145,10 +147,8 @@ export class Limiter implements LimiterApi {
 
   #setLimits(specs: readonly LimitSpec[], fresh: boolean): void {
     const nowMs = this.#options.nowMs()
-    const leaseMs = leaseTimeouts * this.#options.contactTimeoutMs
-    const before = new Map(
-      [...this.#limits.values()].flatMap(({ policies }) => policies.map((p) => [p.id, p])),
-    )
+    const leaseMs = this.#leaseMs
+    const before = new Map(this.#allPolicies().map((policy) => [policy.id, policy]))
     const make = (spec: LimitSpec, override?: LimitSpec['overrides'][number]): Policy => {
       const policy = makePolicy({
         spec,
@@ -172,9 +172,7 @@ export class Limiter implements LimiterApi {
       }),
     )
     this.#setShares()
-    const buckets = [...this.#limits.values()].flatMap(({ policies }) =>
-      policies.map((policy) => policy.buckets),
-    )
+    const buckets = this.#allPolicies().map((policy) => policy.buckets)
     this.#replicator.setTables(
       buckets.filter((candidate) => candidate instanceof PooledBuckets),
       buckets.filter((candidate) => candidate instanceof StrictBuckets).map(({ leases }) => leases),
@@ -186,9 +184,7 @@ export class Limiter implements LimiterApi {
     this.#setStrictShares()
     this.#replicator.tick()
     const nowMs = this.#options.nowMs()
-    for (const { policies } of this.#limits.values()) {
-      for (const { buckets } of policies) buckets.sweep(sweepRows, nowMs)
-    }
+    for (const { buckets } of this.#allPolicies()) buckets.sweep(sweepRows, nowMs)
   }
 
   /**
@@ -197,6 +193,43 @@ export class Limiter implements LimiterApi {
    */
   tickUrgent(): void {
     this.#replicator.tickUrgent()
+  }
+
+  /**
+   * A page of what a next life of this replica should know, from `start` on; to be written somewhere safe now and then. `last` is for
+   * pages written after the last take, and once `hasLent` is false: they hold strict buckets too.
+   */
+  savePage(start: PageStart, { last }: { last: boolean }): SnapshotPage {
+    return savePage(this.#allPolicies(), start, { withStrict: last, nowMs: this.#options.nowMs() })
+  }
+
+  /**
+   * Takes over what an earlier life of this replica, or others of its region, wrote; before the first take. Strict buckets only come
+   * with all pages of one life that ended in good order, and then the limiter is to be made with `startsFresh`.
+   */
+  restore(pages: readonly EarlierPage[]): void {
+    const nowMs = this.#options.nowMs()
+    // What is owed is owed to the whole limit: as if all regions had been in contact until now.
+    const policies = this.#allPolicies()
+    this.#moveContact(new Set([this.#region, ...policies.flatMap(({ shares }) => Object.keys(shares))]))
+    const incomplete = restorePages(policies, pages, { withStrict: this.#startsFresh, nowMs })
+    for (const buckets of incomplete) buckets.startCold(nowMs + this.#leaseMs)
+    this.#moveContact(new Set([this.#region]))
+  }
+
+  /** Lends nothing of strict shares any more: before this replica stops. */
+  recall(): void {
+    for (const { buckets } of this.#allPolicies()) {
+      if (buckets instanceof StrictBuckets) buckets.leases.recall()
+    }
+  }
+
+  /** Whether parts of strict shares may be leased out; for a few seconds after `recall` at most, if `tick` goes on. */
+  get hasLent(): boolean {
+    const nowMs = this.#options.nowMs()
+    return this.#allPolicies().some(
+      ({ buckets }) => buckets instanceof StrictBuckets && buckets.leases.hasLent(nowMs),
+    )
   }
 
   /** Sends all that is unsent; the last thing before the transport closes. */
@@ -237,6 +270,10 @@ export class Limiter implements LimiterApi {
     })
   }
 
+  get #leaseMs(): number {
+    return leaseTimeouts * this.#options.contactTimeoutMs
+  }
+
   #policy(name: string, key: string): Policy {
     const limit = this.#limits.get(name)
     if (!limit) throw new UnknownLimitError(name, [...this.#limits.keys()])
@@ -244,17 +281,23 @@ export class Limiter implements LimiterApi {
   }
 
   #contactChanged(regions: ReadonlySet<string>): void {
+    this.#moveContact(regions)
+    this.#options.onContact?.(regions)
+  }
+
+  #moveContact(regions: ReadonlySet<string>): void {
     const nowMs = this.#options.nowMs()
-    for (const { policies } of this.#limits.values()) {
-      for (const { buckets, shares } of policies) {
-        if (buckets instanceof PooledBuckets) this.#moveDebt({ buckets, shares }, regions, nowMs)
-      }
+    for (const { buckets, shares } of this.#allPolicies()) {
+      if (buckets instanceof PooledBuckets) this.#moveDebt({ buckets, shares }, regions, nowMs)
     }
     for (const region of this.#contact.difference(regions)) this.#awaySinceMs.set(region, nowMs)
     for (const region of regions) this.#awaySinceMs.delete(region)
     this.#contact = regions
     this.#setShares()
-    this.#options.onContact?.(regions)
+  }
+
+  #allPolicies(): Policy[] {
+    return [...this.#limits.values()].flatMap(({ policies }) => policies)
   }
 
   #setShares(): void {

@@ -129,3 +129,72 @@ test('I7 a replica that joins late takes over what is owed', () => {
   for (const replica of late) expect(debtOf(cluster, replica, 'alice')).toBeCloseTo(300, 2)
   expect(cluster.limiter('us/1').regionsInContact.size).toBe(3)
 })
+
+test('I7 a region that comes back cold and hears nobody knows what was owed, and gives its part of the rest', () => {
+  fc.assert(
+    fc.property(
+      seeds,
+      fc.integer({ min: 0, max: wholeCapacity }),
+      fc.integer({ min: 0, max: 20_000 }),
+      (seed, taken, goneMs) => {
+        const cluster = new Cluster({
+          replicas,
+          limits: [pooled()],
+          seed,
+          delayMs: { min: 5, max: 110 },
+          snapshotIntervalMs: 500,
+        })
+        allInContact(cluster)
+        let admitted = 0
+        const ask = (replica: ReplicaId, most: number): void => {
+          while (admitted < most && cluster.limiter(replica).take('api', 'alice').allowed) admitted++
+        }
+        ask('eu/0', taken)
+        cluster.advance(2000)
+        for (const replica of replicas) cluster.kill(replica)
+        cluster.advance(goneMs)
+        cluster.connected = () => false
+        for (const replica of replicas) cluster.start(replica)
+        for (const replica of replicas) ask(replica, Number.POSITIVE_INFINITY)
+        const refilled = (wholeRefill * (2000 + goneMs)) / 1000
+        expect(admitted).toBeLessThanOrEqual(wholeCapacity + Math.min(taken, refilled) + 1)
+        // Of each region's part one token or less is left over.
+        expect(admitted).toBeGreaterThanOrEqual(wholeCapacity + Math.min(taken, refilled) - 4)
+      },
+    ),
+    { numRuns: 40 },
+  )
+})
+
+test('I3 a strict replica that ends in good order comes back with what it had, at once', () => {
+  fc.assert(
+    fc.property(seeds, fc.integer({ min: 0, max: 200 }), (seed, taken) => {
+      const cluster = new Cluster({
+        replicas,
+        limits: [pooled({ mode: 'strict' })],
+        seed,
+        delayMs: { min: 5, max: 110 },
+        snapshotIntervalMs: 500,
+      })
+      allInContact(cluster)
+      for (let n = 0; n < taken; n++) expect(cluster.limiter('us/0').take('api', 'alice').allowed).toBe(true)
+      cluster.advance(500)
+      const { remaining } = cluster.limiter('us/0').peek('api', 'alice').state
+      cluster.retire('us/0')
+      // No longer than its leases run.
+      cluster.advance(3500)
+      expect(cluster.running()).not.toContain('us/0')
+      cluster.connected = () => false
+      cluster.start('us/0')
+      const after = cluster.limiter('us/0').peek('api', 'alice').state.remaining
+      expect(Math.abs(after - Math.min(remaining, shares['us']!.capacity))).toBeLessThanOrEqual(
+        3.5 * wholeRefill,
+      )
+      expect(cluster.limiter('us/0').peek('api', 'bob').state.remaining).toBe(shares['us']!.capacity)
+      cluster.kill('us/0')
+      cluster.start('us/0')
+      expect(cluster.limiter('us/0').peek('api', 'bob').state.remaining).toBe(0)
+    }),
+    { numRuns: 40 },
+  )
+})

@@ -5,6 +5,9 @@ import {
   type Entry,
   type Lease,
   type LeaseSection,
+  savedBucketBytes,
+  type SavedBucket,
+  type SavedSection,
   type Section,
 } from './messages.ts'
 
@@ -55,6 +58,19 @@ export class Writer {
         this.f32(lease.tokens)
         this.f32(lease.need)
         this.f32(lease.memory)
+      }
+    }
+  }
+
+  saved(sections: readonly SavedSection[]): void {
+    this.u16(sections.length)
+    for (const { table, buckets } of sections) {
+      this.u32(table)
+      this.u32(buckets.length)
+      for (const { lo, hi, tokens } of buckets) {
+        this.u32(lo)
+        this.u32(hi)
+        this.f64(tokens)
       }
     }
   }
@@ -131,6 +147,13 @@ export class Reader {
     }))
   }
 
+  saved(): SavedSection[] | undefined {
+    return this.#sections(savedBucketBytes, () => this.#saved())?.map(({ table, read }) => ({
+      table,
+      buckets: read,
+    }))
+  }
+
   #sections<T>(entryBytes: number, readOne: () => T | undefined): { table: number; read: T[] }[] | undefined {
     if (!this.#has(2)) return undefined
     const count = this.#view.getUint16(this.#at, true)
@@ -166,6 +189,11 @@ export class Reader {
     }
     const { part, tokens, need, memory } = lease
     return part <= 1 && [part, tokens, need, memory].every(isAmount) ? lease : undefined
+  }
+
+  #saved(): SavedBucket | undefined {
+    const bucket = { lo: this.u32() | 0, hi: this.u32() | 0, tokens: this.f64() }
+    return isAmount(bucket.tokens) ? bucket : undefined
   }
 
   #entry(withDebt: boolean): Entry | undefined {

@@ -19,6 +19,7 @@ export const batchEntryBytes = 24
 export const pageEntryBytes = 28
 export const leaseBytes = 24
 export const hearingBytes = 10
+export const savedBucketBytes = 16
 
 /** One bucket's counters of one replica; the fields are explained where buckets are. */
 export interface Entry {
@@ -119,3 +120,17 @@ export interface Grants {
 }
 
 export type ReplicationMessage = Batch | LiveRequest | LivePage | Claims | Grants
+
+/** A bucket as a snapshot keeps it, 16 bytes: hash i32 ×2, tokens f64. */
+export interface SavedBucket {
+  lo: number
+  hi: number
+  /** Owed, or at hand; whose table it is knows which. */
+  tokens: number
+}
+
+/** Buckets of one table, in a page of a snapshot: u16 × (table u32, count u32, count × bucket). */
+export interface SavedSection {
+  readonly table: number
+  readonly buckets: readonly SavedBucket[]
+}
