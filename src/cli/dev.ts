@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { removeEdges, writeEdges } from '../deploy/edges-file.ts'
 import { keepConfigured, loadConfig, ratingsCapacity } from '../node/configuration.ts'
 import { startDevCluster } from '../node/dev-cluster.ts'
 import type { Edge, EdgeTotals } from '../node/edge.ts'
@@ -31,6 +32,11 @@ export async function dev(options: DevOptions): Promise<void> {
     { path, env: process.env, current: config, logger, onHangUp: !isTTY },
     cluster.edges,
   )
+  const projectDir = process.cwd()
+  await writeEdges(
+    projectDir,
+    cluster.edges.map(({ region, url }) => ({ replica: `${region}/0`, url })),
+  )
   // A terminal that was closed takes no more output.
   process.stdout.on('error', () => {})
   process.stdout.write(welcome(cluster.edges, { ...options, capacity: ratingsCapacity(config) }))
@@ -40,6 +46,7 @@ export async function dev(options: DevOptions): Promise<void> {
   stopTotals?.()
   process.stdout.write('\nStopping: requests under way are finished, and the last batch is sent …\n')
   stopReloading()
+  await removeEdges(projectDir)
   await cluster.close()
 }
 

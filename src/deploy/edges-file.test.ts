@@ -1,0 +1,31 @@
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { EdgesFileError, readEdges, removeEdges, writeEdges } from './edges-file.ts'
+
+const freshDirectory = (): Promise<string> => mkdtemp(join(tmpdir(), 'openclaw-edges-'))
+const edges = [{ replica: 'us-east-1/0', url: 'http://127.0.0.1:8081' }]
+
+test('a project in which nothing was started has no edges', async () => {
+  expect(await readEdges(await freshDirectory())).toEqual([])
+})
+
+test('what was noted is read, and removed without a trace', async () => {
+  const directory = await freshDirectory()
+  await writeEdges(directory, edges)
+  expect(await readEdges(directory)).toEqual(edges)
+  await removeEdges(directory)
+  expect(await readEdges(directory)).toEqual([])
+  expect(await readdir(join(directory, '.openclaw'))).toEqual([])
+})
+
+test.each(['', '{}', '{"edges":[{"replica":"us/0","url":"file:///etc/passwd"}]}'])(
+  'a damaged file (%j) is refused, and named',
+  async (text) => {
+    const directory = await freshDirectory()
+    await writeEdges(directory, [])
+    await writeFile(join(directory, '.openclaw', 'edges.json'), text)
+    await expect(readEdges(directory)).rejects.toThrow(EdgesFileError)
+  },
+)
