@@ -12,6 +12,7 @@ export default defineConfig({
           exclude: ['**/*.pg.test.ts', '**/*.e2e.test.ts', '**/*.sim.test.ts', '**/*.nats.test.ts'],
           // No unit test keeps state in a module.
           isolate: false,
+          testTimeout: 30_000,
         },
       },
       {

@@ -81,6 +81,7 @@ export interface EdgeConfig {
   readonly sync: {
     readonly intervalMs: number
     readonly contactTimeoutMs: number
+    readonly snapshotIntervalMs: number
     readonly quietPart: number
   }
   readonly store: {
@@ -127,7 +128,12 @@ export function toEdgeConfig(
     regions: regionsOf(limits),
     cluster: { name: cluster.name, hashKey: secrets.hashKey, nats: toNats(cluster.nats) },
     auth: toAuth(settings.auth),
-    sync: { intervalMs: sync.interval, contactTimeoutMs: sync.contact_timeout, quietPart: sync.quiet_part },
+    sync: {
+      intervalMs: sync.interval,
+      contactTimeoutMs: sync.contact_timeout,
+      snapshotIntervalMs: sync.snapshot_interval,
+      quietPart: sync.quiet_part,
+    },
     store: toStore(settings.store, secrets.storeUrl),
     http: {
       host: http.host,

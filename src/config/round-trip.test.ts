@@ -50,11 +50,12 @@ const sync = fc
     intervalMs: fc.integer({ min: 10, max: 5000 }),
     beyond: fc.nat({ max: 40_000 }),
     quietPart: fc.double({ min: 0, max: 1, noNaN: true }),
+    snapshotIntervalMs: fc.integer({ min: 100, max: 3_600_000 }),
   })
-  .map(({ intervalMs, beyond, quietPart }) => ({
+  .map(({ intervalMs, beyond, ...rest }) => ({
+    ...rest,
     intervalMs,
     contactTimeoutMs: 4 * intervalMs + beyond,
-    quietPart,
   }))
 
 const http = fc
@@ -192,6 +193,7 @@ const toFile = ({ limits, cluster, auth: who, sync: times, store: kept, http: se
   sync: {
     interval: times.intervalMs,
     contact_timeout: formatDuration(times.contactTimeoutMs),
+    snapshot_interval: times.snapshotIntervalMs,
     quiet_part: times.quietPart,
   },
   store: {

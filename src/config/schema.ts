@@ -174,6 +174,11 @@ const sync = section({
     .describe(
       'A replica unheard for this long is out of contact, and the share of its region out of the pool; at least 4 × `interval`.',
     ),
+  snapshot_interval: duration(100, hourMs)
+    .prefault('1s')
+    .describe(
+      'How often a replica saves a page (32,000 buckets) of what is owed in JetStream, for when it starts again while it can reach nobody.',
+    ),
   quiet_part: part()
     .default(1 / 16)
     .describe(

@@ -50,7 +50,7 @@ export function savePage(
 
 /**
  * Takes over what an earlier life saved. Buckets of limits that are gone, and pages that can't be read, are left out; answers the
- * strict buckets that had no room for what they had at hand, so that they can't go on from it.
+ * strict buckets that can't go on from it: some of what they had at hand can't be read, or they have no room for it.
  */
 export function restorePages(
   policies: readonly Policy[],
@@ -60,7 +60,11 @@ export function restorePages(
   const byId = new Map(savedTables(policies, withStrict).map((table) => [table.id, table]))
   const incomplete = new Set<StrictBuckets>()
   for (const { payload, agoMs } of pages) {
-    for (const { table: id, buckets } of decodeSaved(payload) ?? []) {
+    const sections = decodeSaved(payload)
+    if (!sections) {
+      for (const table of byId.values()) if (table instanceof StrictBuckets) incomplete.add(table)
+    }
+    for (const { table: id, buckets } of sections ?? []) {
       const table = byId.get(id)
       for (const bucket of buckets) {
         if (table instanceof PooledBuckets) table.restore(bucket, agoMs, nowMs)

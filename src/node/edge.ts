@@ -1,15 +1,16 @@
 import type { EdgeConfig } from '../config/edge-config.ts'
 import { createApp } from '../http/app.ts'
 import { startServer } from '../http/server.ts'
-import { CoarseClock } from '../limiter/coarse-clock.ts'
-import { Limiter } from '../limiter/limiter.ts'
+import type { Limiter } from '../limiter/limiter.ts'
 import type { Key64 } from '../limiter/types.ts'
 import { Metrics } from '../metrics/metrics.ts'
 import { decodeInvalidation, encodeInvalidation } from '../ratings/invalidation.ts'
 import { RatingsService } from '../ratings/ratings-service.ts'
 import type { RatingStore } from '../ratings/store.ts'
+import type { SnapshotStore } from '../replication/snapshot-store.ts'
 import { regionOf, type Transport } from '../replication/transport.ts'
 import { authenticatorFor } from './authentication.ts'
+import { startLimiter } from './limiter-driver.ts'
 import type { Logger } from './logger.ts'
 
 export interface EdgeOptions {
@@ -20,7 +21,9 @@ export interface EdgeOptions {
   readonly hashKey: Key64
   readonly logger: Logger
   readonly port: number
-  /** No earlier life of this replica can have leased out its share of a strict limit; see `LimiterOptions`. */
+  /** Where the next life of this replica finds what this one knows. */
+  readonly snapshots?: SnapshotStore
+  /** Without snapshots: no earlier life of this replica can have leased out its share of a strict limit; see `LimiterOptions`. */
   readonly startsFresh: boolean
 }
 
@@ -44,8 +47,6 @@ export interface Edge {
   close(): Promise<void>
 }
 
-/** How often the limiter's clock is read at least; the bound of how late a bucket refills. */
-const clockRefreshMs = 5
 /** How often the store is asked whether it answers. */
 const storePingMs = 2000
 
@@ -54,8 +55,8 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { transport, store, logger } = options
   let { config } = options
   const region = regionOf(transport.self)
-  const clock = new CoarseClock(() => performance.now())
-  const limiter = startLimiter(options, clock)
+  const driven = await startLimiter(options)
+  const { limiter } = driven
   const batches: { observe: Metrics['observeBatch'] } = { observe: () => {} }
   const ratings = startRatings(options, (batch) => batches.observe(batch))
   const metrics = new Metrics(region, {
@@ -84,17 +85,9 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     },
     onError: (error, requestId) => logger.error({ err: error, requestId }, 'a request failed'),
   })
-  const timers = [
-    setInterval(() => {
-      clock.refresh()
-      limiter.tickUrgent()
-    }, clockRefreshMs),
-    setInterval(() => limiter.tick(), config.sync.intervalMs),
-  ]
   const stop = async (): Promise<void> => {
-    for (const timer of timers) clearInterval(timer)
     health.stop()
-    limiter.flush()
+    await driven.stop()
     await transport.close()
   }
   const server = await startServer({ app, ...config.http, port: options.port }).catch(
@@ -119,23 +112,6 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       await stop()
     },
   }
-}
-
-function startLimiter(options: EdgeOptions, clock: CoarseClock): Limiter {
-  const { config, transport, hashKey, logger, startsFresh } = options
-  return new Limiter({
-    transport,
-    startsFresh,
-    limits: config.limits,
-    hashKey,
-    incarnation: Date.now(),
-    contactTimeoutMs: config.sync.contactTimeoutMs,
-    quietPart: config.sync.quietPart,
-    nowMs: () => clock.nowMs(),
-    onContact: (regions) => logger.info({ regions: [...regions] }, 'the regions in contact changed'),
-    onProblem: (from, problem) =>
-      logger.warn({ from, problem }, 'news of a replica dropped; more of the kind is only counted'),
-  })
 }
 
 function startRatings(

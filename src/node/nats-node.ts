@@ -7,8 +7,10 @@ import {
   type TlsOptions,
 } from '@nats-io/transport-node'
 import type { EdgeConfig, NatsConfig } from '../config/edge-config.ts'
-import { claimIdentity, NoLeaseError, type IdentityLease } from '../replication/identity-lease.ts'
+import { claimIdentity, type IdentityLease } from '../replication/identity-lease.ts'
 import { connectNats, type NatsTransport } from '../replication/nats.ts'
+import { NoJetStreamError } from '../replication/region-bucket.ts'
+import { openSnapshotStore, type SnapshotStore } from '../replication/snapshot-store.ts'
 import type { ReplicaId } from '../replication/transport.ts'
 import type { Logger } from './logger.ts'
 
@@ -26,6 +28,13 @@ export class NatsFileError extends Error {
   override readonly name = 'NatsFileError'
 }
 
+/** A node's place among the others. */
+export interface Joined {
+  readonly transport: NatsTransport
+  /** Where its next life finds what this one knows; undefined without JetStream. */
+  readonly snapshots: SnapshotStore | undefined
+}
+
 /** How long a killed process keeps its name: a restart waits that long at most. */
 const leaseTtlMs = 10_000
 
@@ -33,7 +42,7 @@ const leaseTtlMs = 10_000
  * Connects a node to NATS and claims its replica's name, so that no two processes count as one.
  * @throws {IdentityTakenError} @throws {NatsFileError}
  */
-export async function joinNats(options: JoinOptions): Promise<NatsTransport> {
+export async function joinNats(options: JoinOptions): Promise<Joined> {
   const { cluster, nats, replica, logger } = options
   const authenticator = await authenticatorOf(nats)
   const tls = tlsOf(nats)
@@ -49,34 +58,30 @@ export async function joinNats(options: JoinOptions): Promise<NatsTransport> {
   logger.info({ server: transport.connection.getServer() }, 'connected to NATS')
   try {
     const lease = await claim(transport, options)
-    if (lease) transport.beforeClose(() => lease.release())
-    return transport
+    transport.beforeClose(() => lease.release())
+    const snapshots = await openSnapshotStore(transport.connection, { cluster: cluster.name, replica })
+    return { transport, snapshots }
   } catch (error) {
-    await transport.close()
-    throw error
+    if (!(error instanceof NoJetStreamError)) {
+      await transport.close()
+      throw error
+    }
+    logger.warn(
+      { reason: error.message },
+      'NATS has no JetStream: nothing hinders a second process from running as this replica, and nothing is known after a restart',
+    )
+    return { transport, snapshots: undefined }
   }
 }
 
-async function claim(
-  transport: NatsTransport,
-  { cluster, replica, logger, onLost }: JoinOptions,
-): Promise<IdentityLease | undefined> {
-  try {
-    return await claimIdentity(transport.connection, {
-      cluster: cluster.name,
-      replica,
-      holder: { host: hostname(), pid: process.pid, since: new Date().toISOString() },
-      ttlMs: leaseTtlMs,
-      onLost,
-    })
-  } catch (error) {
-    if (!(error instanceof NoLeaseError)) throw error
-    logger.warn(
-      { reason: error.message },
-      'NATS has no JetStream: nothing hinders a second process from running as this replica',
-    )
-    return undefined
-  }
+function claim(transport: NatsTransport, { cluster, replica, onLost }: JoinOptions): Promise<IdentityLease> {
+  return claimIdentity(transport.connection, {
+    cluster: cluster.name,
+    replica,
+    holder: { host: hostname(), pid: process.pid, since: new Date().toISOString() },
+    ttlMs: leaseTtlMs,
+    onLost,
+  })
 }
 
 async function authenticatorOf({ credsFile, nkeySeedFile }: NatsConfig): Promise<Authenticator | undefined> {

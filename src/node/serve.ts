@@ -5,8 +5,7 @@ import { openPostgres } from '../ratings/postgres-driver.ts'
 import { openSqlStore } from '../ratings/sql-store.ts'
 import type { RatingStore } from '../ratings/store.ts'
 import { InProcessNetwork } from '../replication/in-process.ts'
-import type { Transport } from '../replication/transport.ts'
-import { startEdge, type Edge } from './edge.ts'
+import { startEdge, type Edge, type EdgeOptions } from './edge.ts'
 import { hashKeyFrom, randomHashKey } from './hash-key.ts'
 import { lockDirectory } from './lock.ts'
 import type { Logger } from './logger.ts'
@@ -47,19 +46,17 @@ export async function startNode(options: ServeOptions): Promise<Edge> {
   if (!config.regions.includes(region)) throw new UnknownRegionError(region, config.regions)
   const secret = config.cluster.hashKey
   if (config.cluster.nats && !secret) throw new NoHashKeyError()
-  const transport = await join(options)
+  const joined = await join(options)
   try {
     const { store, close } = await openStore(config.store)
     try {
       const edge = await startEdge({
         config,
-        transport,
+        ...joined,
         store,
         hashKey: secret ? hashKeyFrom(secret.reveal()) : randomHashKey(),
         logger,
         port: config.http.port,
-        // A node that is alone has leased nothing to anybody.
-        startsFresh: config.cluster.nats === null,
       })
       return { ...edge, close: () => inTurn(() => edge.close(), close) }
     } catch (error) {
@@ -67,16 +64,33 @@ export async function startNode(options: ServeOptions): Promise<Edge> {
       throw error
     }
   } catch (error) {
-    await transport.close()
+    await joined.transport.close()
     throw error
   }
 }
 
-async function join({ config, region, ordinal, logger, onLost }: ServeOptions): Promise<Transport> {
+async function join({
+  config,
+  region,
+  ordinal,
+  logger,
+  onLost,
+}: ServeOptions): Promise<Pick<EdgeOptions, 'transport' | 'snapshots' | 'startsFresh'>> {
   const replica = `${region}/${ordinal}`
   const { nats } = config.cluster
-  if (nats) return joinNats({ cluster: config.cluster, nats, replica, logger, onLost })
-  return new InProcessNetwork({ delayMs: () => 0, schedule: setTimeout }).connect(replica)
+  if (nats) {
+    const { transport, snapshots } = await joinNats({
+      cluster: config.cluster,
+      nats,
+      replica,
+      logger,
+      onLost,
+    })
+    return { transport, startsFresh: false, ...(snapshots && { snapshots }) }
+  }
+  const network = new InProcessNetwork({ delayMs: () => 0, schedule: setTimeout })
+  // A node that is alone has leased nothing to anybody.
+  return { transport: network.connect(replica), startsFresh: true }
 }
 
 async function openStore(

@@ -2,7 +2,8 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../../test/support/eventually.ts'
 import { startNats, type NatsServer } from '../../test/support/nats.ts'
-import { claimIdentity, IdentityTakenError, NoLeaseError, type IdentityLease } from './identity-lease.ts'
+import { claimIdentity, IdentityTakenError, type IdentityLease } from './identity-lease.ts'
+import { NoJetStreamError } from './region-bucket.ts'
 
 const ttlMs = 2000
 let server: NatsServer
@@ -67,7 +68,7 @@ test('who loses its name to another is told', async () => {
   let isLost = false
   const lease = await claim(connection, 'ap/0', 1, () => (isLost = true))
   const { Kvm } = await import('@nats-io/kv')
-  const kv = await new Kvm(connection).open('openclaw_test_replicas')
+  const kv = await new Kvm(connection).open('openclaw_test_ap_replicas')
   await kv.put('ap/0', '{"host":"elsewhere","pid":2,"since":""}')
   await eventually(() => expect(isLost).toBe(true))
   await lease.release()
@@ -77,7 +78,7 @@ test('who loses its name to another is told', async () => {
 test('servers without JetStream are told apart', async () => {
   const plain = await startNats({ jetStream: false })
   const connection = await connect({ servers: plain.url })
-  await expect(claim(connection, 'us/0', 1)).rejects.toThrow(NoLeaseError)
+  await expect(claim(connection, 'us/0', 1)).rejects.toThrow(NoJetStreamError)
   await connection.close()
   await plain.stop()
 })

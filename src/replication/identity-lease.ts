@@ -1,5 +1,6 @@
-import { Kvm, type KV } from '@nats-io/kv'
+import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
+import { keyOf, openRegionBucket } from './region-bucket.ts'
 import type { ReplicaId } from './transport.ts'
 
 /** Who holds a replica's name, for those who find it taken. */
@@ -36,11 +37,6 @@ export class IdentityTakenError extends Error {
   }
 }
 
-/** The servers have no JetStream, so that names can't be leased. */
-export class NoLeaseError extends Error {
-  override readonly name = 'NoLeaseError'
-}
-
 const renewalsPerTtl = 3
 const retryMs = 500
 
@@ -48,17 +44,14 @@ const retryMs = 500
  * Claims a replica's name in a JetStream key-value bucket, and keeps it by renewing. A name whose holder was killed is free
  * when its lease ends: until then this waits, and refuses only a holder that renews.
  *
- * @throws {IdentityTakenError} if another process holds the name. @throws {NoLeaseError} without JetStream.
+ * @throws {IdentityTakenError} if another process holds the name. @throws {NoJetStreamError}
  */
 export async function claimIdentity(
   connection: NatsConnection,
   options: LeaseOptions,
 ): Promise<IdentityLease> {
   const { cluster, replica, holder, ttlMs } = options
-  const bucket = `openclaw_${cluster.replaceAll(/[^A-Za-z0-9_-]/g, '_')}_replicas`
-  const kv = await new Kvm(connection).create(bucket, { ttl: ttlMs, history: 1 }).catch((error: unknown) => {
-    throw new NoLeaseError(error instanceof Error ? error.message : String(error))
-  })
+  const kv = await openRegionBucket(connection, { cluster, replica, content: 'replicas', ttlMs })
   const key = keyOf(replica)
   const value = JSON.stringify(holder)
   const lease = new Lease(kv, { key, value, revision: await claim(kv, { key, value, replica, ttlMs }) })
@@ -141,9 +134,4 @@ class Lease {
   async release(): Promise<void> {
     await this.#kv.delete(this.#key, { previousSeq: this.#revision }).catch(() => {})
   }
-}
-
-/** Keys have letters, digits, `-`, `_`, `/`, `=` and single dots. */
-function keyOf(replica: ReplicaId): string {
-  return replica.replaceAll(/[^A-Za-z0-9_/-]/g, (char) => `=${char.codePointAt(0)!.toString(16)}`)
 }

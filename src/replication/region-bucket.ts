@@ -1,0 +1,45 @@
+import { jetstream } from '@nats-io/jetstream'
+import { Kvm, type KV } from '@nats-io/kv'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { regionOf, type ReplicaId } from './transport.ts'
+
+export interface RegionBucketOptions {
+  readonly cluster: string
+  /** Whose region it is. */
+  readonly replica: ReplicaId
+  /** What is kept in it. */
+  readonly content: string
+  /** How long an entry is kept; milliseconds, 0 for ever. */
+  readonly ttlMs: number
+}
+
+/** The servers have no JetStream, or none of the region's answers. */
+export class NoJetStreamError extends Error {
+  override readonly name = 'NoJetStreamError'
+}
+
+/**
+ * A key-value bucket in the JetStream of a region's own servers, made if it isn't there: what a region needs when it comes back cold
+ * has to be there while all others are out of reach. Of each key the last value is kept.
+ * @throws {NoJetStreamError}
+ */
+export async function openRegionBucket(
+  connection: NatsConnection,
+  { cluster, replica, content, ttlMs }: RegionBucketOptions,
+): Promise<KV> {
+  const name = ['openclaw', cluster, regionOf(replica), content]
+    .map((part) => part.replaceAll(/[^A-Za-z0-9_-]/g, '_'))
+    .join('_')
+  // What the whole account has only the leader of all regions' servers can tell, and it may be out of reach.
+  const client = jetstream(connection, { checkAPI: false })
+  try {
+    return await new Kvm(client).create(name, { history: 1, ttl: ttlMs })
+  } catch (error) {
+    throw new NoJetStreamError(error instanceof Error ? error.message : String(error), { cause: error })
+  }
+}
+
+/** A replica's name as a key: those have letters, digits, `-`, `_`, `/`, `=` and single dots. */
+export function keyOf(replica: ReplicaId): string {
+  return replica.replaceAll(/[^A-Za-z0-9_/-]/g, (char) => `=${char.codePointAt(0)!.toString(16)}`)
+}
