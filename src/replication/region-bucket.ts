@@ -18,9 +18,13 @@ export class NoJetStreamError extends Error {
   override readonly name = 'NoJetStreamError'
 }
 
+const attemptsMax = 10
+const retryMs = 1000
+
 /**
  * A key-value bucket in the JetStream of a region's own servers, made if it isn't there: what a region needs when it comes back cold
- * has to be there while all others are out of reach. Of each key the last value is kept.
+ * has to be there while all others are out of reach. Of each key the last value is kept. JetStream that
+ * isn't ready yet, as right after the servers' start, is waited for.
  * @throws {NoJetStreamError}
  */
 export async function openRegionBucket(
@@ -32,10 +36,14 @@ export async function openRegionBucket(
     .join('_')
   // What the whole account has only the leader of all regions' servers can tell, and it may be out of reach.
   const client = jetstream(connection, { checkAPI: false })
-  try {
-    return await new Kvm(client).create(name, { history: 1, ttl: ttlMs })
-  } catch (error) {
-    throw new NoJetStreamError(error instanceof Error ? error.message : String(error), { cause: error })
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await new Kvm(client).create(name, { history: 1, ttl: ttlMs })
+    } catch (error) {
+      if (connection.info?.jetstream !== true || attempt === attemptsMax)
+        throw new NoJetStreamError(error instanceof Error ? error.message : String(error), { cause: error })
+    }
+    await new Promise((resolve) => setTimeout(resolve, retryMs))
   }
 }
 

@@ -86,6 +86,12 @@ export class Regions {
     for (const proxy of this.#proxies.touching(region)) proxy.cut()
   }
 
+  /** As `cut`, but the store is still reached. */
+  cutNews(region: Region): void {
+    const storePort = Number(new URL(this.postgres.url).port)
+    for (const proxy of this.#proxies.touching(region, storePort)) proxy.cut()
+  }
+
   heal(region: Region): void {
     for (const proxy of this.#proxies.touching(region)) proxy.heal()
   }
@@ -100,7 +106,10 @@ export class Regions {
 }
 
 class Proxies {
-  readonly #proxies = new Map<string, { from: string; to: string; proxy: DelayingProxy }>()
+  readonly #proxies = new Map<
+    string,
+    { from: string; to: string; targetPort: number; proxy: DelayingProxy }
+  >()
 
   /** The port by which one region reaches a port of another. */
   async between(from: string, to: string, targetPort: number): Promise<number> {
@@ -108,15 +117,15 @@ class Proxies {
     let entry = this.#proxies.get(key)
     if (!entry) {
       const delayMs = delaysMs[`${from} ${to}`] ?? delaysMs[`${to} ${from}`]!
-      entry = { from, to, proxy: await startDelayingProxy({ targetPort, delayMs }) }
+      entry = { from, to, targetPort, proxy: await startDelayingProxy({ targetPort, delayMs }) }
       this.#proxies.set(key, entry)
     }
     return entry.proxy.port
   }
 
-  touching(region: Region): DelayingProxy[] {
+  touching(region: Region, exceptPort?: number): DelayingProxy[] {
     return [...this.#proxies.values()]
-      .filter(({ from, to }) => from === region || to === region)
+      .filter(({ from, to, targetPort }) => (from === region || to === region) && targetPort !== exceptPort)
       .map(({ proxy }) => proxy)
   }
 
