@@ -53,6 +53,8 @@ export interface NatsConfig {
   readonly servers: readonly string[]
   readonly credsFile: string | null
   readonly nkeySeedFile: string | null
+  /** Null for the servers' own. */
+  readonly jetStreamDomain: string | null
   readonly tls: {
     readonly caFile: string | null
     readonly certFile: string | null
@@ -151,11 +153,12 @@ export function toEdgeConfig(
 
 function toNats(nats: Settings['cluster']['nats']): NatsConfig | null {
   if (!nats) return null
-  const { servers, creds_file: credsFile, nkey_seed_file: nkeySeedFile, tls } = nats
+  const { servers, creds_file: credsFile, nkey_seed_file: nkeySeedFile, jetstream_domain: domain, tls } = nats
   return {
     servers,
     credsFile: credsFile ?? null,
     nkeySeedFile: nkeySeedFile ?? null,
+    jetStreamDomain: domain ?? null,
     tls: tls
       ? { caFile: tls.ca_file ?? null, certFile: tls.cert_file ?? null, keyFile: tls.key_file ?? null }
       : null,

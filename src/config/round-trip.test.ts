@@ -124,6 +124,7 @@ const nats: fc.Arbitrary<NatsConfig> = fc
     }),
     credsFile: filePath,
     nkeySeedFile: filePath,
+    jetStreamDomain: fc.constantFrom(null, 'hub'),
     tls: fc.option(fc.record({ caFile: filePath, certFile: filePath })),
   })
   .map(({ tls, ...rest }) => ({
@@ -169,6 +170,7 @@ const toFile = ({ limits, cluster, auth: who, sync: times, store: kept, http: se
           servers: cluster.nats.servers,
           creds_file: cluster.nats.credsFile ?? undefined,
           nkey_seed_file: cluster.nats.nkeySeedFile ?? undefined,
+          jetstream_domain: cluster.nats.jetStreamDomain ?? undefined,
           tls: cluster.nats.tls
             ? {
                 ca_file: cluster.nats.tls.caFile ?? undefined,

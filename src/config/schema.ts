@@ -105,6 +105,9 @@ const nats = section({
   nkey_seed_file: plainText(4096)
     .optional()
     .describe('A file with the seed of an NKey. Either this or `creds_file`.'),
+  jetstream_domain: text(/^[A-Za-z0-9_-]{1,64}$/, '1 to 64 letters, digits, _ or -')
+    .optional()
+    .describe('The domain of the JetStream to use, where it is behind a leaf node.'),
   tls: natsTls.optional(),
 })
   .superRefine(checkNatsIdentity, whenValid('creds_file', 'nkey_seed_file'))

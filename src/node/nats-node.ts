@@ -7,7 +7,7 @@ import {
   type TlsOptions,
 } from '@nats-io/transport-node'
 import type { EdgeConfig, NatsConfig } from '../config/edge-config.ts'
-import { claimIdentity, type IdentityLease } from '../replication/identity-lease.ts'
+import { claimIdentity } from '../replication/identity-lease.ts'
 import { connectNats, type NatsTransport } from '../replication/nats.ts'
 import { NoJetStreamError } from '../replication/region-bucket.ts'
 import { openSnapshotStore, type SnapshotStore } from '../replication/snapshot-store.ts'
@@ -43,7 +43,7 @@ const leaseTtlMs = 10_000
  * @throws {IdentityTakenError} @throws {NatsFileError}
  */
 export async function joinNats(options: JoinOptions): Promise<Joined> {
-  const { cluster, nats, replica, logger } = options
+  const { cluster, nats, replica, logger, onLost } = options
   const authenticator = await authenticatorOf(nats)
   const tls = tlsOf(nats)
   logger.info({ servers: nats.servers }, 'connecting to NATS')
@@ -57,10 +57,12 @@ export async function joinNats(options: JoinOptions): Promise<Joined> {
   })
   logger.info({ server: transport.connection.getServer() }, 'connected to NATS')
   try {
-    const lease = await claim(transport, options)
+    const { connection } = transport
+    const place = { cluster: cluster.name, replica, domain: nats.jetStreamDomain ?? undefined }
+    const holder = { host: hostname(), pid: process.pid, since: new Date().toISOString() }
+    const lease = await claimIdentity(connection, { ...place, holder, ttlMs: leaseTtlMs, onLost })
     transport.beforeClose(() => lease.release())
-    const snapshots = await openSnapshotStore(transport.connection, { cluster: cluster.name, replica })
-    return { transport, snapshots }
+    return { transport, snapshots: await openSnapshotStore(connection, place) }
   } catch (error) {
     if (!(error instanceof NoJetStreamError)) {
       await transport.close()
@@ -72,16 +74,6 @@ export async function joinNats(options: JoinOptions): Promise<Joined> {
     )
     return { transport, snapshots: undefined }
   }
-}
-
-function claim(transport: NatsTransport, { cluster, replica, onLost }: JoinOptions): Promise<IdentityLease> {
-  return claimIdentity(transport.connection, {
-    cluster: cluster.name,
-    replica,
-    holder: { host: hostname(), pid: process.pid, since: new Date().toISOString() },
-    ttlMs: leaseTtlMs,
-    onLost,
-  })
 }
 
 async function authenticatorOf({ credsFile, nkeySeedFile }: NatsConfig): Promise<Authenticator | undefined> {

@@ -14,6 +14,8 @@ export interface Holder {
 export interface LeaseOptions {
   readonly cluster: string
   readonly replica: ReplicaId
+  /** Of the JetStream, where it is behind a leaf node. */
+  readonly domain?: string | undefined
   readonly holder: Holder
   /** How long the name stays taken after its holder is gone without a word; milliseconds. */
   readonly ttlMs: number
@@ -50,8 +52,8 @@ export async function claimIdentity(
   connection: NatsConnection,
   options: LeaseOptions,
 ): Promise<IdentityLease> {
-  const { cluster, replica, holder, ttlMs } = options
-  const kv = await openRegionBucket(connection, { cluster, replica, content: 'replicas', ttlMs })
+  const { cluster, replica, domain, holder, ttlMs } = options
+  const kv = await openRegionBucket(connection, { cluster, replica, domain, content: 'replicas', ttlMs })
   const key = keyOf(replica)
   const value = JSON.stringify(holder)
   const lease = new Lease(kv, { key, value, revision: await claim(kv, { key, value, replica, ttlMs }) })

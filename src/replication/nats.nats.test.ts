@@ -1,7 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from '../../test/support/eventually.ts'
+import { freePort } from '../../test/support/free-port.ts'
 import { startNats, startNatsRegions, type NatsServer } from '../../test/support/nats.ts'
+import { claimIdentity, IdentityTakenError } from './identity-lease.ts'
 import { connectNats, type NatsTransport } from './nats.ts'
+import { openSnapshotStore } from './snapshot-store.ts'
 import { runTransportContract, type TestNetwork } from './transport.contract.ts'
 import { regionOf, type ReplicaId } from './transport.ts'
 
@@ -67,6 +70,47 @@ describe('three regions', () => {
   runTransportContract('NATS, three regions joined by gateways', () =>
     Promise.resolve(natsNetwork((region) => servers.get(region) ?? servers.get('us')!)),
   )
+})
+
+describe('leaf nodes', () => {
+  let hub: NatsServer
+  const leaves = new Map<string, NatsServer>()
+  beforeAll(async () => {
+    const port = await freePort()
+    hub = await startNats({
+      name: 'hub',
+      jetStreamDomain: 'hub',
+      more: `leafnodes { listen: "127.0.0.1:${port}" }`,
+    })
+    for (const region of ['us', 'eu', 'ap']) {
+      const more = `leafnodes { remotes: [{ url: "nats://127.0.0.1:${port}" }] }`
+      leaves.set(region, await startNats({ name: `leaf-${region}`, jetStream: false, more }))
+    }
+  })
+  afterAll(async () => {
+    await Promise.all([hub, ...leaves.values()].map((server) => server.stop()))
+  })
+  runTransportContract('NATS, a leaf node beside each edge', () =>
+    Promise.resolve(natsNetwork((region) => leaves.get(region) ?? leaves.get('us')!)),
+  )
+
+  test('names are leased, and snapshots kept, in the JetStream behind the leaf node', async () => {
+    const replica = 'us/0'
+    const transport = await connectNats({ self: replica, cluster: 'leaf', servers: [leaves.get('us')!.url] })
+    const holder = { host: 'edge-1', pid: 1, since: '2026-01-01T00:00:00.000Z' }
+    const options = { cluster: 'leaf', replica, domain: 'hub', holder, ttlMs: 2000, onLost: () => {} }
+    const lease = await claimIdentity(transport.connection, options)
+    const snapshots = await openSnapshotStore(transport.connection, options)
+    await snapshots.begin()
+    await snapshots.put(0, Buffer.from('page'))
+    await snapshots.seal(1, { isLast: true })
+    const elsewhere = await connectNats({ self: 'us/1', cluster: 'leaf', servers: [hub.url] })
+    await expect(claimIdentity(elsewhere.connection, options)).rejects.toThrow(IdentityTakenError)
+    const seen = await openSnapshotStore(elsewhere.connection, options)
+    expect((await seen.begin())?.pages).toHaveLength(1)
+    await lease.release()
+    await Promise.all([transport.close(), elsewhere.close()])
+  })
 })
 
 describe('a server that goes away', () => {

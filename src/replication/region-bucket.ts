@@ -9,6 +9,8 @@ export interface RegionBucketOptions {
   readonly replica: ReplicaId
   /** What is kept in it. */
   readonly content: string
+  /** Of the JetStream, where it is behind a leaf node; else the servers' own. */
+  readonly domain?: string | undefined
   /** How long an entry is kept; milliseconds, 0 for ever. */
   readonly ttlMs: number
 }
@@ -29,18 +31,19 @@ const retryMs = 1000
  */
 export async function openRegionBucket(
   connection: NatsConnection,
-  { cluster, replica, content, ttlMs }: RegionBucketOptions,
+  { cluster, replica, content, domain, ttlMs }: RegionBucketOptions,
 ): Promise<KV> {
   const name = ['openclaw', cluster, regionOf(replica), content]
     .map((part) => part.replaceAll(/[^A-Za-z0-9_-]/g, '_'))
     .join('_')
   // What the whole account has only the leader of all regions' servers can tell, and it may be out of reach.
-  const client = jetstream(connection, { checkAPI: false })
+  const client = jetstream(connection, { checkAPI: false, ...(domain !== undefined && { domain }) })
   for (let attempt = 1; ; attempt++) {
     try {
       return await new Kvm(client).create(name, { history: 1, ttl: ttlMs })
     } catch (error) {
-      if (connection.info?.jetstream !== true || attempt === attemptsMax)
+      const mayCome = connection.info?.jetstream === true || domain !== undefined
+      if (!mayCome || attempt === attemptsMax)
         throw new NoJetStreamError(error instanceof Error ? error.message : String(error), { cause: error })
     }
     await new Promise((resolve) => setTimeout(resolve, retryMs))

@@ -1,7 +1,6 @@
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
-import { keyOf, openRegionBucket } from './region-bucket.ts'
-import type { ReplicaId } from './transport.ts'
+import { keyOf, openRegionBucket, type RegionBucketOptions } from './region-bucket.ts'
 
 /** What the earlier lives of a replica saved. */
 export interface EarlierSnapshot {
@@ -32,10 +31,10 @@ interface Contents {
 /** Snapshots in a JetStream key-value bucket of the replica's region. @throws {NoJetStreamError} */
 export async function openSnapshotStore(
   connection: NatsConnection,
-  { cluster, replica }: { readonly cluster: string; readonly replica: ReplicaId },
+  options: Pick<RegionBucketOptions, 'cluster' | 'replica' | 'domain'>,
 ): Promise<SnapshotStore> {
-  const kv = await openRegionBucket(connection, { cluster, replica, content: 'snapshots', ttlMs: 0 })
-  return new KvSnapshotStore(kv, keyOf(replica))
+  const kv = await openRegionBucket(connection, { ...options, content: 'snapshots', ttlMs: 0 })
+  return new KvSnapshotStore(kv, keyOf(options.replica))
 }
 
 class KvSnapshotStore implements SnapshotStore {

@@ -21,6 +21,7 @@ export interface NatsServerOptions {
   readonly name?: string
   readonly port?: number
   readonly jetStream?: boolean
+  readonly jetStreamDomain?: string
   /** More of its configuration, as it stands in its file. */
   readonly more?: string
 }
@@ -31,10 +32,13 @@ export async function startNats(options: NatsServerOptions = {}): Promise<NatsSe
   mkdirSync(join(directory, 'store'))
   const port = options.port ?? (await freePort())
   const file = join(directory, 'nats.conf')
+  const domain = options.jetStreamDomain === undefined ? '' : `, domain: ${options.jetStreamDomain}`
   const lines = [
     `listen: "127.0.0.1:${port}"`,
     `server_name: ${options.name ?? 'test'}`,
-    ...(options.jetStream === false ? [] : [`jetstream { store_dir: "${join(directory, 'store')}" }`]),
+    ...(options.jetStream === false
+      ? []
+      : [`jetstream { store_dir: "${join(directory, 'store')}"${domain} }`]),
     options.more ?? '',
   ]
   writeFileSync(file, lines.join('\n'))
