@@ -15,6 +15,7 @@ import { measureWire } from './wire.ts'
 
 const rules: readonly Rule[] = [
   ours('pooled'),
+  { ...ours('pooled', 0), name: 'pooled, all told' },
   ours('strict'),
   centralStore,
   everyRegionAlone,

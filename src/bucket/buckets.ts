@@ -77,6 +77,11 @@ export class Buckets implements BucketSet {
     this.clock.setRate(share.refillPerSec, nowMs)
   }
 
+  /** Refills all buckets by what was held back. */
+  refill(tokens: number): void {
+    this.clock.advance(tokens)
+  }
+
   /** Takes `cost` tokens, a positive integer, or refuses and changes nothing. */
   take(key: { lo: number; hi: number }, cost: number, nowMs: number): Decision {
     const clock = this.clock.read(nowMs)

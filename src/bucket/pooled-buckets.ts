@@ -34,8 +34,6 @@ const keptShift = 8
 const keptUnits = 16
 const keptMax = 2 ** 24 - 1
 const flagsMask = 0xff
-/** Over how long the others' rate is a mean, in milliseconds: a few batches. */
-const rateMs = 100
 /** The part of the idle time after which a full bucket's next take starts a new generation. */
 const settledPart = 1 / 3
 
@@ -63,7 +61,8 @@ export class PooledBuckets extends Buckets {
   /** Row numbers with news, oldest first; an evicted row's number may stand here in vain. */
   readonly #changed = new RowQueue()
   readonly #quietPart: number
-  #unheardMs = 0
+  #delayMs = 0
+  #batchIntervalMs = 0
   /** What regions refill that are out of contact, and when the last of them left. */
   #awayPerSec = 0
   #awayFromMs = 0
@@ -83,9 +82,10 @@ export class PooledBuckets extends Buckets {
     this.table.setReplicas(replicas)
   }
 
-  /** For how long, on average, a take of another replica is not heard of here: a batch interval's half, and the way. 0 for no guard. */
-  setUnheardMs(unheardMs: number): void {
-    this.#unheardMs = unheardMs
+  /** How long news is under way on average, and how often others send it; no interval for no guard. */
+  setNewsTimes(times: { readonly delayMs: number; readonly batchIntervalMs: number }): void {
+    this.#delayMs = times.delayMs
+    this.#batchIntervalMs = times.batchIntervalMs
   }
 
   /**
@@ -234,13 +234,16 @@ export class PooledBuckets extends Buckets {
   }
 
   /**
-   * What others have probably taken unheard: their rate, for as long as news takes. It makes a burst in all regions at once pass
-   * the limit by less.
+   * What others have probably taken unheard: their rate, for as long as news waits for a batch and is under way. It makes a burst
+   * in all regions at once pass the limit by less.
    */
   protected override guardOf(row: number, nowMs: number): number {
     const rate = this.table.floats[row + othersRateWord]!
     if (rate === 0) return 0
-    return (rate * this.#rateLeft(row, nowMs) * this.#unheardMs) / 1000
+    const intervalMs = this.#batchIntervalMs
+    // Who takes still is heard once an interval; who isn't heard for two takes no more.
+    const believed = Math.min(1, 2 - this.#sinceRateMs(row, nowMs) / intervalMs)
+    return believed > 0 ? (rate * believed * (this.#delayMs + intervalMs / 2)) / 1000 : 0
   }
 
   protected override charge(row: number, debt: number, tokens: number, nowMs: number): number {
@@ -280,18 +283,18 @@ export class PooledBuckets extends Buckets {
     this.table.floats[row + parkedWord] = 0
   }
 
-  /** An exponential mean of what others take a second. */
+  /** What others took in the last batch interval, in which each of them sent one batch, as tokens a second. */
   #noteRate(row: number, taken: number, nowMs: number): void {
     const { words, floats } = this.table
-    const left = this.#rateLeft(row, nowMs)
-    floats[row + othersRateWord] = floats[row + othersRateWord]! * left + (taken * 1000) / rateMs
+    const intervalMs = this.#batchIntervalMs
+    if (!(intervalMs > 0)) return
+    const left = Math.max(0, 1 - this.#sinceRateMs(row, nowMs) / intervalMs)
+    floats[row + othersRateWord] = floats[row + othersRateWord]! * left + (taken * 1000) / intervalMs
     words[row + asOfWord] = (words[row + asOfWord]! & ~0xffff) | (Math.floor(nowMs) & 0xffff)
   }
 
-  /** The part of the rate that is still believed. */
-  #rateLeft(row: number, nowMs: number): number {
-    const passedMs = (Math.floor(nowMs) - this.table.words[row + asOfWord]!) & 0xffff
-    return passedMs >= rateMs ? 0 : 1 - passedMs / rateMs
+  #sinceRateMs(row: number, nowMs: number): number {
+    return (Math.floor(nowMs) - this.table.words[row + asOfWord]!) & 0xffff
   }
 
   #eachInUse(visit: (row: number) => void): void {

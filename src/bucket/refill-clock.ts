@@ -24,6 +24,11 @@ export class RefillClock {
     return elapsedMs > 0 ? this.#tokens + elapsedMs * this.#perMs : this.#tokens
   }
 
+  /** Counts tokens that were held back when they should have been refilled. */
+  advance(tokens: number): void {
+    this.#tokens += tokens
+  }
+
   setRate(perSec: number, nowMs: number): void {
     this.#tokens = this.read(nowMs)
     this.#atMs = Math.max(nowMs, this.#atMs)

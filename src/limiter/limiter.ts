@@ -1,5 +1,4 @@
 import type { BucketSet } from '../bucket/bucket-set.ts'
-import { Buckets } from '../bucket/buckets.ts'
 import { KeyedHash, type Key64 } from '../bucket/hash.ts'
 import { PooledBuckets } from '../bucket/pooled-buckets.ts'
 import { StrictBuckets } from '../bucket/strict-buckets.ts'
@@ -9,8 +8,9 @@ import { Replicator } from '../replication/replicator.ts'
 import { regionOf, type ReplicaId, type Transport } from '../replication/transport.ts'
 import { CostError, UnknownLimitError } from './errors.ts'
 import { makePolicy, type Policy } from './policy.ts'
+import { RegionShares, sumOf } from './region-shares.ts'
 import { restorePages, savePage, type EarlierPage, type SnapshotPage } from './snapshot.ts'
-import type { BucketState, BucketView, Decision, LimiterApi, LimitSpec, Share, Shares } from './types.ts'
+import type { BucketState, BucketView, Decision, LimiterApi, LimitSpec, Share } from './types.ts'
 
 export interface LimiterOptions {
   readonly transport: Transport
@@ -82,14 +82,16 @@ export class Limiter implements LimiterApi {
   readonly #replicator: Replicator
   readonly #startsFresh: boolean
   #limits = new Map<string, Limit>()
-  #contact: ReadonlySet<string>
-  /** When regions left contact. */
-  readonly #awaySinceMs = new Map<string, number>()
+  readonly #regionShares: RegionShares
 
   constructor(options: LimiterOptions) {
     this.#options = options
     this.#region = regionOf(options.transport.self)
-    this.#contact = new Set([this.#region])
+    this.#regionShares = new RegionShares({
+      region: this.#region,
+      contactTimeoutMs: options.contactTimeoutMs,
+      policies: () => this.#allPolicies(),
+    })
     this.#hash = new KeyedHash(options.hashKey)
     this.#startsFresh = options.startsFresh ?? false
     this.#replicator = new Replicator({
@@ -171,7 +173,8 @@ export class Limiter implements LimiterApi {
         return [spec.name, { spec, policy, byKey, policies: [policy, ...overrides.map((o) => o.policy)] }]
       }),
     )
-    this.#setShares()
+    this.#regionShares.apply(nowMs)
+    this.#setStrictShares()
     const buckets = this.#allPolicies().map((policy) => policy.buckets)
     this.#replicator.setTables(
       buckets.filter((candidate) => candidate instanceof PooledBuckets),
@@ -184,6 +187,7 @@ export class Limiter implements LimiterApi {
     this.#setStrictShares()
     this.#replicator.tick()
     const nowMs = this.#options.nowMs()
+    this.#regionShares.holdRefill(this.#replicator.peers(), nowMs)
     for (const { buckets } of this.#allPolicies()) buckets.sweep(sweepRows, nowMs)
   }
 
@@ -211,10 +215,11 @@ export class Limiter implements LimiterApi {
     const nowMs = this.#options.nowMs()
     // What is owed is owed to the whole limit: as if all regions had been in contact until now.
     const policies = this.#allPolicies()
-    this.#moveContact(new Set([this.#region, ...policies.flatMap(({ shares }) => Object.keys(shares))]))
+    const everywhere = new Set([this.#region, ...policies.flatMap(({ shares }) => Object.keys(shares))])
+    this.#regionShares.setContact(everywhere, nowMs)
     const incomplete = restorePages(policies, pages, { withStrict: this.#startsFresh, nowMs })
     for (const buckets of incomplete) buckets.startCold(nowMs + this.#leaseMs)
-    this.#moveContact(new Set([this.#region]))
+    this.#regionShares.setContact(new Set([this.#region]), nowMs)
   }
 
   /** Lends nothing of strict shares any more: before this replica stops. */
@@ -239,7 +244,7 @@ export class Limiter implements LimiterApi {
 
   /** Regions whose shares count now: this one, and those in contact. */
   get regionsInContact(): ReadonlySet<string> {
-    return this.#contact
+    return this.#regionShares.contact
   }
 
   get replication(): ReplicationStats {
@@ -281,57 +286,12 @@ export class Limiter implements LimiterApi {
   }
 
   #contactChanged(regions: ReadonlySet<string>): void {
-    this.#moveContact(regions)
+    this.#regionShares.setContact(regions, this.#options.nowMs())
     this.#options.onContact?.(regions)
-  }
-
-  #moveContact(regions: ReadonlySet<string>): void {
-    const nowMs = this.#options.nowMs()
-    for (const { buckets, shares } of this.#allPolicies()) {
-      if (buckets instanceof PooledBuckets) this.#moveDebt({ buckets, shares }, regions, nowMs)
-    }
-    for (const region of this.#contact.difference(regions)) this.#awaySinceMs.set(region, nowMs)
-    for (const region of regions) this.#awaySinceMs.delete(region)
-    this.#contact = regions
-    this.#setShares()
   }
 
   #allPolicies(): Policy[] {
     return [...this.#limits.values()].flatMap(({ policies }) => policies)
-  }
-
-  #setShares(): void {
-    const nowMs = this.#options.nowMs()
-    const own = new Set([this.#region])
-    for (const { spec, policies } of this.#limits.values()) {
-      const regions = spec.mode === 'local' ? own : this.#contact
-      for (const { buckets, shares } of policies) {
-        if (!(buckets instanceof Buckets)) continue
-        const counted = Object.entries(shares).filter(([region]) => regions.has(region))
-        buckets.setShare(sumOf(counted.map(([, share]) => share)), nowMs)
-      }
-    }
-    this.#setStrictShares()
-  }
-
-  /** What regions owe goes with them when they leave contact, and comes back with them. */
-  #moveDebt(
-    { buckets, shares }: { buckets: PooledBuckets; shares: Shares },
-    regions: ReadonlySet<string>,
-    nowMs: number,
-  ): void {
-    const shareOf = (some: Iterable<string>): Share =>
-      sumOf([...some].flatMap((region) => shares[region] ?? []))
-    buckets.park(shareOf(this.#contact.difference(regions)), nowMs)
-    // Nothing is parked for regions that were never heard.
-    let absent = shareOf(this.#awaySinceMs.keys()).capacity
-    for (const region of regions.difference(this.#contact)) {
-      const share = shares[region]
-      const sinceMs = this.#awaySinceMs.get(region)
-      if (!share || sinceMs === undefined) continue
-      buckets.unpark(share, nowMs - sinceMs, { absent, nowMs })
-      absent -= share.capacity
-    }
   }
 
   /** Strict limits know who brings what: a region's share is that of its first replica. */
@@ -363,10 +323,3 @@ export class Limiter implements LimiterApi {
 }
 
 const noShare: Share = { capacity: 0, refillPerSec: 0 }
-
-function sumOf(shares: readonly Share[]): Share {
-  return {
-    capacity: shares.reduce((sum, share) => sum + share.capacity, 0),
-    refillPerSec: shares.reduce((sum, share) => sum + share.refillPerSec, 0),
-  }
-}

@@ -11,8 +11,8 @@ export interface ReplicatedTable {
   /** The same number for the same limit in every replica. */
   readonly id: number
   setReplicas(replicas: number): void
-  /** For how long, on average, what another replica takes is not heard of here; milliseconds. */
-  setUnheardMs(unheardMs: number): void
+  /** How long news of others is under way on average, and how often they send it; milliseconds, 0 while nobody is in contact. */
+  setNewsTimes(times: { readonly delayMs: number; readonly batchIntervalMs: number }): void
   /** The number of the batch interval that begins, from 1 on. */
   beginInterval(interval: number): void
   /** Writes up to `entriesMax` buckets changed since they were last written. */

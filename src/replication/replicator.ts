@@ -136,21 +136,22 @@ export class Replicator {
       this.#tickTransfer(peer, nowMs)
     }
     this.#updateContact(nowMs)
-    this.#setUnheard(nowMs)
+    this.#setNewsTimes(nowMs)
     this.flush()
     this.#leases.tick(this.#leasePeers(nowMs), nowMs)
   }
 
-  /** News waits half of a batch interval on average, and is then under way. */
-  #setUnheard(nowMs: number): void {
+  /** How long news of those in contact is under way; they send it as often as this replica. */
+  #setNewsTimes(nowMs: number): void {
     const intervalMs = nowMs - this.#tickedAtMs
     this.#tickedAtMs = nowMs
     const delays = [...this.#peers.values()].flatMap((peer) =>
       this.#inContact(peer, nowMs) ? (peer.delayMs ?? []) : [],
     )
-    const meanMs = delays.reduce((sum, delayMs) => sum + delayMs, 0) / delays.length
-    const unheardMs = meanMs + Math.min(intervalMs, this.#options.contactTimeoutMs) / 2
-    for (const table of this.#tables) table.setUnheardMs(Number.isFinite(unheardMs) ? unheardMs : 0)
+    const isKnown = delays.length > 0 && intervalMs > 0
+    const delayMs = isKnown ? delays.reduce((sum, ms) => sum + ms, 0) / delays.length : 0
+    const batchIntervalMs = isKnown ? Math.min(intervalMs, this.#options.contactTimeoutMs) : 0
+    for (const table of this.#tables) table.setNewsTimes({ delayMs, batchIntervalMs })
   }
 
   /** Between ticks: sends only what can't wait. */
