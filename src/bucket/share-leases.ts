@@ -41,7 +41,7 @@ export interface Reachable {
 /** The lessee's lease is shorter than the lender's by this part: so much may their clocks differ in pace. */
 const paceMargin = 0.1
 /** A lender keeps at least this part of its share, for the first request of a quiet region. */
-const keptPart = 0.01
+const keptPart = 1 / 128
 /** Smaller moves aren't worth a message, in parts of what is not yet leased: demand is never steady. */
 const worthwhilePart = 0.1
 /** A lease is given back only when it is too large by this. */
