@@ -36,6 +36,10 @@ export interface BucketSet {
   readonly tokensTaken: number
   readonly takesAllowed: number
   readonly takesRefused: number
+  /** Tokens that replicas in contact took, as heard here. */
+  readonly tokensHeard: number
+  /** Tokens taken beyond the limit, as found out when others' takes were heard of. */
+  readonly tokensOverLimit: number
   /** Buckets dropped because the table was full: that were full themselves, and that were not. */
   readonly evictedFull: number
   readonly evictedInUse: number

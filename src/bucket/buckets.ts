@@ -41,6 +41,8 @@ export class Buckets implements BucketSet {
   tokensTaken = 0
   takesAllowed = 0
   takesRefused = 0
+  tokensHeard = 0
+  tokensOverLimit = 0
   /** Buckets dropped because the table was full: that were full themselves, and that were not. */
   evictedFull = 0
   evictedInUse = 0
@@ -170,6 +172,11 @@ export class Buckets implements BucketSet {
   /** Tokens that others have probably taken, and that were not heard of yet; held back, but not charged. */
   protected guardOf(_row: number, _nowMs: number): number {
     return 0
+  }
+
+  /** Others' takes raised a bucket's debt: what is beyond the capacity now and was not before is beyond the limit. */
+  protected noteOthers(debt: number, after: number): void {
+    if (after > this.capacity) this.tokensOverLimit += Math.max(0, after - Math.max(debt, this.capacity))
   }
 
   protected debtOf(row: number, clock: number): number {

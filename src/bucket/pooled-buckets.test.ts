@@ -194,6 +194,28 @@ describe('news is charged', () => {
   })
 })
 
+describe('for metrics', () => {
+  test('tokens that replicas in contact took are counted when they are heard of, each once', () => {
+    const buckets = table()
+    buckets.merge(1, news({ taken: 30 }), 'joining', 0)
+    expect(buckets.tokensHeard).toBe(0)
+    buckets.merge(1, news({ taken: 50 }), 'exact', 0)
+    buckets.merge(1, news({ taken: 50 }), 'exact', 0)
+    expect(buckets.tokensHeard).toBe(20)
+  })
+
+  test('tokens beyond the limit are counted, and not those below it', () => {
+    const buckets = table()
+    buckets.take(alice, 900, 0)
+    buckets.merge(1, news({ taken: 150 }), 'exact', 0)
+    expect(buckets.tokensOverLimit).toBeCloseTo(50)
+    buckets.merge(2, news({ taken: 7 }), 'exact', 0)
+    expect(buckets.tokensOverLimit).toBeCloseTo(57)
+    buckets.merge(2, news({ taken: 7, returned: 7 }), 'exact', 0)
+    expect(buckets.tokensOverLimit).toBeCloseTo(57)
+  })
+})
+
 test('I7 a replica whose counters are forgotten starts from nothing, and what it took stays owed', () => {
   const buckets = table()
   buckets.merge(1, news({ taken: 30, generation: 9 }), 'exact', 0)

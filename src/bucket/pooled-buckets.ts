@@ -218,6 +218,7 @@ export class PooledBuckets extends Buckets {
         ? Math.max(0, joined({ debt: debt + parked, own, news, entry }) - parked)
         : charged({ debt, news, entry, rule, idleTokens: this.idleTokens() })
     if (after === debt) return
+    if (rule !== 'joining') this.noteOthers(debt, after)
     this.table.floats[row + ownFractionWord] = after + parked > own ? own / (after + parked) : 1
     this.table.doubles[row >> 1] = clock + after
     if (this.#hasKept(row) && after > this.capacity * this.#quietPart) this.#tell(row)
@@ -285,6 +286,7 @@ export class PooledBuckets extends Buckets {
 
   /** What others took in the last batch interval, in which each of them sent one batch, as tokens a second. */
   #noteRate(row: number, taken: number, nowMs: number): void {
+    this.tokensHeard += taken
     const { words, floats } = this.table
     const intervalMs = this.#batchIntervalMs
     if (!(intervalMs > 0)) return

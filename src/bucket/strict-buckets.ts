@@ -41,6 +41,9 @@ export class StrictBuckets implements BucketSet {
   tokensTaken = 0
   takesAllowed = 0
   takesRefused = 0
+  /** Nothing is counted together in this mode, and nothing admitted beyond the limit. */
+  readonly tokensHeard = 0
+  readonly tokensOverLimit = 0
   /** Buckets in use are never dropped in this mode. */
   readonly evictedInUse = 0
 

@@ -51,6 +51,9 @@ export interface LimitStats {
   readonly tokensTaken: number
   readonly takesAllowed: number
   readonly takesRefused: number
+  /** Tokens that replicas in contact took, as heard here; tokens taken beyond the limit, as found out by that. */
+  readonly tokensHeard: number
+  readonly tokensOverLimit: number
   readonly evictedFull: number
   readonly evictedInUse: number
   readonly bytes: number
@@ -268,6 +271,8 @@ export class Limiter implements LimiterApi {
         tokensTaken: sum((b) => b.tokensTaken),
         takesAllowed: sum((b) => b.takesAllowed),
         takesRefused: sum((b) => b.takesRefused),
+        tokensHeard: sum((b) => b.tokensHeard),
+        tokensOverLimit: sum((b) => b.tokensOverLimit),
         evictedFull: sum((b) => b.evictedFull),
         evictedInUse: sum((b) => b.evictedInUse),
         bytes: sum((b) => b.bytes),

@@ -1,53 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-
-/** Where the figures come from that are kept elsewhere; read at each scrape, so each must be cheap. */
-export interface MetricsSources {
-  readonly limits: () => readonly LimitFigures[]
-  readonly replication: () => ReplicationFigures
-  readonly peers: () => readonly PeerFigures[]
-  readonly store: () => StoreFigures
-}
-
-export interface LimitFigures {
-  readonly limit: string
-  readonly buckets: number
-  readonly tokenCapacity: number
-  readonly tokensConsumed: number
-  readonly tokensTaken: number
-  readonly takesAllowed: number
-  readonly takesRefused: number
-  readonly evictedFull: number
-  readonly evictedInUse: number
-  readonly bytes: number
-}
-
-export interface ReplicationFigures {
-  readonly batchesSent: number
-  readonly bytesSent: number
-  readonly batchesReceived: number
-  readonly bytesReceived: number
-  readonly entriesSent: number
-  readonly entriesReceived: number
-  readonly entriesUnknown: number
-  readonly malformed: number
-  readonly gaps: number
-  readonly transfersStarted: number
-  /** Messages dropped by the transport because a queue was full. */
-  readonly dropped: number
-}
-
-export interface PeerFigures {
-  readonly replica: string
-  readonly inContact: boolean
-  readonly silentMs: number
-}
-
-export interface StoreFigures {
-  readonly queued: number
-  readonly cacheEntries: number
-  readonly cacheHits: number
-  readonly cacheMisses: number
-}
+import packageJson from '../../package.json' with { type: 'json' }
+import { registerCollected } from './collected.ts'
+import type { Figures } from './figures.ts'
 
 /** A finished HTTP request; `route` is a template, never what the caller sent. */
 export interface RequestFigures {
@@ -61,6 +15,9 @@ const latencyBucketsSeconds = [
 ]
 const batchSizeBuckets = [1, 2, 5, 10, 25, 50, 100, 200, 350, 500, 1000]
 
+/** Routes that machines ask again and again, whatever callers do. */
+const probes: ReadonlySet<string> = new Set(['/health', '/ready', '/metrics'])
+
 interface RequestSeries {
   readonly count: () => void
   readonly observe: (seconds: number) => void
@@ -72,6 +29,8 @@ interface RequestSeries {
  */
 export class Metrics {
   readonly #registry = new Registry()
+  readonly #readFigures: () => Figures
+  #figures: Figures
   readonly #requests: Counter<'route' | 'code'>
   readonly #errors: Counter<'code'>
   readonly #latency: Histogram<'route'>
@@ -80,7 +39,10 @@ export class Metrics {
   readonly #batchSeconds: Histogram
   readonly #batchFailures: Counter
 
-  constructor(region: string, sources: MetricsSources) {
+  /** @param figures reads what is kept elsewhere, once a scrape. */
+  constructor(region: string, figures: () => Figures) {
+    this.#readFigures = figures
+    this.#figures = figures()
     this.#registry.setDefaultLabels({ region })
     const registers = [this.#registry]
     this.#requests = new Counter({
@@ -91,10 +53,12 @@ export class Metrics {
     })
     this.#errors = new Counter({
       name: 'openclaw_errors_total',
-      help: 'HTTP requests answered 4xx or 5xx.',
+      help: 'HTTP requests answered 4xx or 5xx, but for probes: a 503 of /ready is what was asked for.',
       labelNames: ['code'],
       registers,
     })
+    // There from the start, so that the first failures are seen as a rise.
+    for (const code of ['500', '503']) this.#errors.labels(code).inc(0)
     this.#latency = new Histogram({
       name: 'openclaw_latency_seconds',
       help: 'Time from a request to its answer.',
@@ -119,9 +83,13 @@ export class Metrics {
       help: 'Batches of ratings that the store did not commit.',
       registers,
     })
-    registerLimits(this.#registry, sources.limits)
-    registerReplication(this.#registry, sources)
-    registerStore(this.#registry, sources.store)
+    registerCollected(this.#registry, () => this.#figures)
+    new Gauge({
+      name: 'openclaw_build_info',
+      help: 'The version that runs; always 1.',
+      labelNames: ['version'],
+      registers,
+    }).set({ version: packageJson.version }, 1)
     collectDefaultMetrics({ register: this.#registry })
   }
 
@@ -139,7 +107,7 @@ export class Metrics {
     if (!series) {
       const code = String(status)
       const requests = this.#requests.labels(route, code)
-      const errors = status >= 400 ? this.#errors.labels(code) : undefined
+      const errors = status >= 400 && !probes.has(route) ? this.#errors.labels(code) : undefined
       const latency = this.#latency.labels(route)
       series = {
         count: () => {
@@ -161,158 +129,7 @@ export class Metrics {
 
   /** The exposition, in the text format of Prometheus. */
   async scrape(): Promise<{ contentType: string; body: string }> {
+    this.#figures = this.#readFigures()
     return { contentType: this.#registry.contentType, body: await this.#registry.metrics() }
   }
-}
-
-type Figure<T> = readonly [name: string, help: string, value: (figures: T) => number]
-
-const limitGauges: readonly Figure<LimitFigures>[] = [
-  ['openclaw_token_capacity', 'Tokens that the buckets in use hold when full.', (f) => f.tokenCapacity],
-  [
-    'openclaw_tokens_consumed',
-    'Tokens taken from the buckets in use and not yet refilled.',
-    (f) => f.tokensConsumed,
-  ],
-  ['openclaw_buckets', 'Buckets in memory.', (f) => f.buckets],
-  ['openclaw_bucket_table_bytes', 'Memory of the bucket tables, room for growth included.', (f) => f.bytes],
-]
-
-const replicationCounters: readonly Figure<ReplicationFigures>[] = [
-  ['openclaw_replication_batches_sent_total', 'Batches and heartbeats sent.', (f) => f.batchesSent],
-  [
-    'openclaw_replication_batches_received_total',
-    'Batches and heartbeats received.',
-    (f) => f.batchesReceived,
-  ],
-  ['openclaw_replication_bytes_sent_total', 'Bytes sent to other replicas.', (f) => f.bytesSent],
-  [
-    'openclaw_replication_bytes_received_total',
-    'Bytes received from other replicas.',
-    (f) => f.bytesReceived,
-  ],
-  ['openclaw_replication_entries_sent_total', 'Changed buckets sent.', (f) => f.entriesSent],
-  ['openclaw_replication_entries_received_total', 'Changed buckets received.', (f) => f.entriesReceived],
-  [
-    'openclaw_replication_entries_unknown_total',
-    'Buckets received of limits unknown here.',
-    (f) => f.entriesUnknown,
-  ],
-  [
-    'openclaw_replication_malformed_total',
-    'Messages dropped because they could not be read.',
-    (f) => f.malformed,
-  ],
-  ['openclaw_replication_gaps_total', 'Times that batches were found missing.', (f) => f.gaps],
-  ['openclaw_replication_transfers_total', 'Transfers of live buckets asked for.', (f) => f.transfersStarted],
-  ['openclaw_replication_dropped_total', 'Messages dropped because a queue was full.', (f) => f.dropped],
-]
-
-const storeGauges: readonly Figure<StoreFigures>[] = [
-  ['openclaw_store_queue_depth', 'Ratings waiting to be committed.', (f) => f.queued],
-  ['openclaw_cache_entries', 'Entries of the read-through cache.', (f) => f.cacheEntries],
-]
-
-function registerLimits(registry: Registry, figures: MetricsSources['limits']): void {
-  for (const [name, help, value] of limitGauges) {
-    gauge(registry, { name, help, labelNames: ['limit'] }, (g) => {
-      for (const limit of figures()) g.set({ limit: limit.limit }, value(limit))
-    })
-  }
-  counter(
-    registry,
-    { name: 'openclaw_tokens_consumed_total', help: 'Tokens ever taken here.', labelNames: ['limit'] },
-    (c) => {
-      for (const { limit, tokensTaken } of figures()) c.inc({ limit }, tokensTaken)
-    },
-  )
-  counter(
-    registry,
-    { name: 'openclaw_decisions_total', help: 'Takes decided.', labelNames: ['limit', 'decision'] },
-    (c) => {
-      for (const { limit, takesAllowed, takesRefused } of figures()) {
-        c.inc({ limit, decision: 'allowed' }, takesAllowed)
-        c.inc({ limit, decision: 'refused' }, takesRefused)
-      }
-    },
-  )
-  counter(
-    registry,
-    {
-      name: 'openclaw_bucket_evictions_total',
-      help: 'Buckets dropped because the table was full: themselves full, or in use.',
-      labelNames: ['limit', 'state'],
-    },
-    (c) => {
-      for (const { limit, evictedFull, evictedInUse } of figures()) {
-        c.inc({ limit, state: 'full' }, evictedFull)
-        c.inc({ limit, state: 'in_use' }, evictedInUse)
-      }
-    },
-  )
-}
-
-function registerReplication(registry: Registry, { replication, peers }: MetricsSources): void {
-  for (const [name, help, value] of replicationCounters) {
-    counter(registry, { name, help, labelNames: [] }, (c) => c.inc(value(replication())))
-  }
-  gauge(registry, { name: 'openclaw_peers_in_contact', help: 'Replicas in contact.', labelNames: [] }, (g) =>
-    g.set(peers().filter(({ inContact }) => inContact).length),
-  )
-  gauge(
-    registry,
-    {
-      name: 'openclaw_replication_lag_seconds',
-      help: 'Time since a replica was last heard.',
-      labelNames: ['peer'],
-    },
-    (g) => {
-      for (const { replica, silentMs } of peers()) g.set({ peer: replica }, silentMs / 1000)
-    },
-  )
-}
-
-function registerStore(registry: Registry, figures: MetricsSources['store']): void {
-  for (const [name, help, value] of storeGauges) {
-    gauge(registry, { name, help, labelNames: [] }, (g) => g.set(value(figures())))
-  }
-  counter(
-    registry,
-    { name: 'openclaw_cache_requests_total', help: 'Reads through the cache.', labelNames: ['result'] },
-    (c) => {
-      const { cacheHits, cacheMisses } = figures()
-      c.inc({ result: 'hit' }, cacheHits)
-      c.inc({ result: 'miss' }, cacheMisses)
-    },
-  )
-}
-
-interface Definition {
-  readonly name: string
-  readonly help: string
-  readonly labelNames: string[]
-}
-
-/** A gauge that is set anew at each scrape: labels that went away go away here too. */
-function gauge(registry: Registry, definition: Definition, set: (gauge: Gauge) => void): void {
-  const metric: Gauge = new Gauge({
-    ...definition,
-    registers: [registry],
-    collect: () => {
-      metric.reset()
-      set(metric)
-    },
-  })
-}
-
-/** A counter whose value is kept elsewhere: set anew at each scrape. */
-function counter(registry: Registry, definition: Definition, add: (counter: Counter) => void): void {
-  const metric: Counter = new Counter({
-    ...definition,
-    registers: [registry],
-    collect: () => {
-      metric.reset()
-      add(metric)
-    },
-  })
 }

@@ -10,6 +10,7 @@ import type { RatingStore } from '../ratings/store.ts'
 import type { SnapshotStore } from '../replication/snapshot-store.ts'
 import { regionOf, type Transport } from '../replication/transport.ts'
 import { authenticatorFor } from './authentication.ts'
+import { edgeFigures } from './edge-figures.ts'
 import { startLimiter } from './limiter-driver.ts'
 import type { Logger } from './logger.ts'
 
@@ -59,14 +60,11 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { limiter } = driven
   const batches: { observe: Metrics['observeBatch'] } = { observe: () => {} }
   const ratings = startRatings(options, (batch) => batches.observe(batch))
-  const metrics = new Metrics(region, {
-    limits: () => limiter.stats(),
-    replication: () => ({ ...limiter.replication, dropped: transport.dropped }),
-    peers: () => limiter.peers(),
-    store: () => ratings.stats(),
-  })
-  batches.observe = (batch) => metrics.observeBatch(batch)
   const health = watchStore(store)
+  const metrics = new Metrics(region, () =>
+    edgeFigures({ config, transport, limiter, ratings, storeAnswers: health.answers() }),
+  )
+  batches.observe = (batch) => metrics.observeBatch(batch)
   let closing = false
   let requests = 0
   const app = createApp({

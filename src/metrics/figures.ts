@@ -1,0 +1,65 @@
+/** Figures that are kept elsewhere; read once at each scrape, so each must be cheap however much there is. */
+export interface Figures {
+  readonly limits: readonly LimitFigures[]
+  readonly replication: ReplicationFigures
+  readonly peers: readonly PeerFigures[]
+  readonly regions: readonly RegionFigures[]
+  readonly store: StoreFigures
+}
+
+export interface LimitFigures {
+  readonly limit: string
+  readonly buckets: number
+  readonly tokenCapacity: number
+  readonly tokensConsumed: number
+  readonly tokensTaken: number
+  readonly tokensHeard: number
+  readonly tokensOverLimit: number
+  readonly takesAllowed: number
+  readonly takesRefused: number
+  readonly evictedFull: number
+  readonly evictedInUse: number
+  readonly bytes: number
+}
+
+export interface ReplicationFigures {
+  readonly contactTimeoutMs: number
+  readonly batchesSent: number
+  readonly bytesSent: number
+  readonly batchesReceived: number
+  readonly batchesRefused: number
+  readonly bytesReceived: number
+  readonly entriesSent: number
+  readonly entriesReceived: number
+  readonly entriesUnknown: number
+  readonly malformed: number
+  readonly gaps: number
+  readonly transfersStarted: number
+  /** Messages dropped by the transport because a queue was full. */
+  readonly dropped: number
+}
+
+/** Another replica. */
+export interface PeerFigures {
+  readonly replica: string
+  readonly inContact: boolean
+  readonly silentMs: number
+  /** Undefined before the first message that was echoed. */
+  readonly delayMs: number | undefined
+}
+
+/** Another region that has a share of a limit. */
+export interface RegionFigures {
+  readonly region: string
+  readonly inContact: boolean
+}
+
+export interface StoreFigures {
+  /** Whether it answered when it was last asked. */
+  readonly reachable: boolean
+  readonly queued: number
+  readonly stored: number
+  readonly cacheEntries: number
+  readonly cacheHits: number
+  readonly cacheMisses: number
+}
