@@ -9,7 +9,13 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'sim/**/*.test.ts', 'test/**/*.test.ts'],
-          exclude: ['**/*.pg.test.ts', '**/*.e2e.test.ts', '**/*.sim.test.ts', '**/*.nats.test.ts'],
+          exclude: [
+            '**/*.pg.test.ts',
+            '**/*.e2e.test.ts',
+            '**/*.sim.test.ts',
+            '**/*.nats.test.ts',
+            '**/*.prom.test.ts',
+          ],
           // No unit test keeps state in a module.
           isolate: false,
           testTimeout: 30_000,
@@ -35,6 +41,15 @@ export default defineConfig({
         test: {
           name: 'nats',
           include: ['**/*.nats.test.ts'],
+          exclude: ['node_modules/**'],
+          testTimeout: 60_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: 'prom',
+          include: ['**/*.prom.test.ts'],
           exclude: ['node_modules/**'],
           testTimeout: 60_000,
           hookTimeout: 300_000,

@@ -64,11 +64,11 @@ export async function startPrometheus(configFile: string): Promise<PrometheusSer
   }
 }
 
-/** Runs promtool; answers what it wrote, and whether it was content. */
-export function promtool(...args: readonly string[]): { ok: boolean; output: string } {
+/** Runs promtool. @throws {Error} with what it wrote, if it finds fault. */
+export function promtool(...args: readonly string[]): void {
   installPrometheus()
   const { status, stdout, stderr } = spawnSync('promtool', args, { encoding: 'utf8' })
-  return { ok: status === 0, output: stdout + stderr }
+  if (status !== 0) throw new Error(stdout + stderr)
 }
 
 /** On Debian the server and its tool are installed if they are missing. */
@@ -80,7 +80,9 @@ export function installPrometheus(): void {
     spawnSync('sh', ['-c', script], { stdio: 'ignore' })
     if (isInstalled()) return
   }
-  throw new Error('prometheus and promtool are needed: install them (Debian: apt-get install prometheus), and try again')
+  throw new Error(
+    'prometheus and promtool are needed: install them (Debian: apt-get install prometheus), and try again',
+  )
 }
 
 function isInstalled(): boolean {
