@@ -1,10 +1,11 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startPostgres } from '../test/support/postgres.ts'
 import { median, perSecond, type BenchRow } from './report.ts'
+import { installWrk, load } from './wrk.ts'
 
 /**
  * Requests a second of a whole edge (one process) as a ratio to a bare `node:http` server that parses the same bodies and
@@ -12,9 +13,7 @@ import { median, perSecond, type BenchRow } from './report.ts'
  */
 const rounds = 5
 const seconds = 4
-const connections = 64
 const serverCore = '0'
-const loadCore = '1'
 
 interface Server {
   readonly url: string
@@ -63,7 +62,10 @@ interface Comparison {
 async function compare(name: string, { ours, baseline, script, goal }: Comparison): Promise<BenchRow> {
   const pairs: { ours: number; baseline: number }[] = []
   for (let round = 0; round <= rounds; round++) {
-    const pair = { ours: load(ours, script), baseline: load(baseline, script) }
+    const pair = {
+      ours: load(ours, script, seconds).perSec,
+      baseline: load(baseline, script, seconds).perSec,
+    }
     // The first round warms both up.
     if (round > 0) pairs.push(pair)
   }
@@ -74,18 +76,6 @@ async function compare(name: string, { ours, baseline, script, goal }: Compariso
     ratio: median(pairs.map((pair) => pair.ours / pair.baseline)),
     goal,
   }
-}
-
-/** Requests a second that were answered 2xx. */
-function load(url: string, script: string): number {
-  const file = fileURLToPath(new URL(script, import.meta.url))
-  const args = ['-c', loadCore, 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '-s', file, url]
-  const { stdout, status } = spawnSync('taskset', args, { encoding: 'utf8' })
-  const perSec = Number(stdout.match(/Requests\/sec:\s+([\d.]+)/)?.[1])
-  if (status !== 0 || !(perSec > 0)) throw new Error(`wrk failed:\n${stdout}`)
-  const failed = stdout.match(/Non-2xx or 3xx responses: (\d+)/)
-  if (failed) throw new Error(`${failed[1]} requests to ${url} were not answered 2xx`)
-  return perSec
 }
 
 function startServer(args: string[], env: Record<string, string>): Promise<Server> {
@@ -102,13 +92,4 @@ function startServer(args: string[], env: Record<string, string>): Promise<Serve
       if (url) resolve({ url, stop: () => child.kill('SIGTERM') })
     })
   })
-}
-
-function installWrk(): void {
-  if (spawnSync('wrk', ['--version']).error === undefined) return
-  console.log('Installing wrk (the load generator) …')
-  const { status } = spawnSync('sh', ['-c', 'apt-get update -qq && apt-get install -y -qq wrk'], {
-    stdio: 'ignore',
-  })
-  if (status !== 0) throw new Error('wrk is needed and could not be installed: install it, and try again')
 }
