@@ -128,6 +128,15 @@ test('requests are counted by route and code, and failures of probes are no erro
   )
 })
 
+test('no request is lost or counted twice, however many come between scrapes', async () => {
+  const metrics = new Metrics('us', () => figures)
+  for (let i = 0; i < 1500; i++) metrics.observeRequest({ route: '/rating', status: 200, durationMs: 3 })
+  const once = await lines(metrics)
+  expect(once).toContain('openclaw_requests_total{route="/rating",code="200",region="us"} 1500')
+  expect(once).toContain('openclaw_latency_seconds_count{region="us",route="/rating"} 1500')
+  expect(await lines(metrics)).toEqual(once)
+})
+
 test('batches are measured; failed ones are only counted', async () => {
   const metrics = new Metrics('us', () => figures)
   metrics.observeBatch({ size: 40, durationMs: 5, failed: false })

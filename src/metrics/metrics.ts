@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import packageJson from '../../package.json' with { type: 'json' }
 import { registerCollected } from './collected.ts'
 import type { Figures } from './figures.ts'
+import { RequestSeries } from './request-series.ts'
 
 /** A finished HTTP request; `route` is a template, never what the caller sent. */
 export interface RequestFigures {
@@ -17,11 +18,6 @@ const batchSizeBuckets = [1, 2, 5, 10, 25, 50, 100, 200, 350, 500, 1000]
 
 /** Routes that machines ask again and again, whatever callers do. */
 const probes: ReadonlySet<string> = new Set(['/health', '/ready', '/metrics'])
-
-interface RequestSeries {
-  readonly count: () => void
-  readonly observe: (seconds: number) => void
-}
 
 /**
  * The metrics of one edge, by the names of the guide. Every label's values come from the configuration or from the code, so
@@ -94,30 +90,18 @@ export class Metrics {
   }
 
   observeRequest({ route, status, durationMs }: RequestFigures): void {
-    const series = this.#seriesOf(route, status)
-    series.count()
+    const series = this.#series.get(route)?.get(status) ?? this.#addSeries(route, status)
     series.observe(durationMs / 1000)
   }
 
-  /** What to count a request in; looked up by its labels once, because that costs more than the counting. */
-  #seriesOf(route: string, status: number): RequestSeries {
+  #addSeries(route: string, status: number): RequestSeries {
     const statuses = this.#series.get(route) ?? new Map<number, RequestSeries>()
     this.#series.set(route, statuses)
-    let series = statuses.get(status)
-    if (!series) {
-      const code = String(status)
-      const requests = this.#requests.labels(route, code)
-      const errors = status >= 400 && !probes.has(route) ? this.#errors.labels(code) : undefined
-      const latency = this.#latency.labels(route)
-      series = {
-        count: () => {
-          requests.inc()
-          errors?.inc()
-        },
-        observe: (seconds) => latency.observe(seconds),
-      }
-      statuses.set(status, series)
-    }
+    const code = String(status)
+    const counters = [this.#requests.labels(route, code)]
+    if (status >= 400 && !probes.has(route)) counters.push(this.#errors.labels(code))
+    const series = new RequestSeries(counters, this.#latency.labels(route))
+    statuses.set(status, series)
     return series
   }
 
@@ -130,6 +114,7 @@ export class Metrics {
   /** The exposition, in the text format of Prometheus. */
   async scrape(): Promise<{ contentType: string; body: string }> {
     this.#figures = this.#readFigures()
+    for (const statuses of this.#series.values()) for (const series of statuses.values()) series.flush()
     return { contentType: this.#registry.contentType, body: await this.#registry.metrics() }
   }
 }
