@@ -19,6 +19,7 @@ export default defineConfig({
           // No unit test keeps state in a module.
           isolate: false,
           testTimeout: 30_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -33,6 +33,14 @@ export function figuresOf(limiter: Limiter): Figures {
     replication: { ...limiter.replication, contactTimeoutMs: 600, dropped: 0 },
     peers: limiter.peers(),
     regions: [],
-    store: { reachable: true, queued: 0, stored: 0, cacheEntries: 0, cacheHits: 0, cacheMisses: 0 },
+    store: {
+      reachable: true,
+      queued: 0,
+      awaitingStore: 0,
+      stored: 0,
+      cacheEntries: 0,
+      cacheHits: 0,
+      cacheMisses: 0,
+    },
   }
 }

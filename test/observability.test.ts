@@ -52,7 +52,15 @@ beforeAll(async () => {
       transfersStarted: 0,
       dropped: 0,
     },
-    store: { reachable: true, queued: 0, stored: 0, cacheEntries: 0, cacheHits: 0, cacheMisses: 0 },
+    store: {
+      reachable: true,
+      queued: 0,
+      awaitingStore: 0,
+      stored: 0,
+      cacheEntries: 0,
+      cacheHits: 0,
+      cacheMisses: 0,
+    },
   }))
   const { body } = await metrics.scrape()
   shown = new Set(

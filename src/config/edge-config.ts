@@ -100,6 +100,14 @@ export interface EdgeConfig {
       readonly inFlightMax: number
       readonly queueMax: number
     }
+    /** Where ratings wait while the store is away. */
+    readonly queue: {
+      readonly maxBytes: number
+      readonly maxMessages: number
+      readonly maxAgeMs: number
+      readonly replicas: number
+    }
+    readonly idempotencyTtlMs: number
     readonly cache: { readonly maxEntries: number; readonly ttlMs: number; readonly staleMs: number }
     readonly bayesian: { readonly priorMean: number; readonly priorWeight: number }
   }
@@ -218,7 +226,7 @@ function toAuth(auth: Settings['auth']): EdgeConfig['auth'] {
 }
 
 function toStore(store: Settings['store'], fromEnvironment: Secret | null): EdgeConfig['store'] {
-  const { group_commit: group, cache, bayesian } = store
+  const { group_commit: group, queue, cache, bayesian } = store
   const fromFile = store.url === undefined ? null : new Secret(store.url)
   return {
     dataDir: store.data_dir,
@@ -232,6 +240,13 @@ function toStore(store: Settings['store'], fromEnvironment: Secret | null): Edge
       inFlightMax: group.in_flight_max,
       queueMax: group.queue_max,
     },
+    queue: {
+      maxBytes: queue.max_bytes,
+      maxMessages: queue.max_messages,
+      maxAgeMs: queue.max_age,
+      replicas: queue.replicas,
+    },
+    idempotencyTtlMs: store.idempotency_ttl,
     cache: { maxEntries: cache.max_entries, ttlMs: cache.ttl, staleMs: cache.stale },
     bayesian: { priorMean: bayesian.prior_mean, priorWeight: bayesian.prior_weight },
   }

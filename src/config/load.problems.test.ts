@@ -137,6 +137,11 @@ test.each([
     '2:25 http.headers_timeout: 20s is not allowed; allowed: up to 15s (request_timeout)',
   ],
   [
+    'keys forgotten before what waits is stored',
+    `${shares}store: {idempotency_ttl: 1h, queue: {max_age: 2h}}`,
+    '2:26 store.idempotency_ttl: 1h is not allowed; allowed: 2h (queue.max_age) or more',
+  ],
+  [
     'a queue shorter than a batch',
     `${shares}store: {group_commit: {queue_max: 499}}`,
     '2:35 store.group_commit.queue_max: 499 is not allowed; allowed: 500 (batch_max) or more',
@@ -189,7 +194,7 @@ test.each([
   [
     'a URL in place of a section',
     `${shares}store: postgres://u:hunter2@db/r`,
-    '2:8 store: "postgres://[redacted]@db/r" is not allowed; allowed: a map with the keys data_dir, url, url_env, pool_max, connect_timeout, statement_timeout, group_commit, cache, bayesian',
+    '2:8 store: "postgres://[redacted]@db/r" is not allowed; allowed: a map with the keys data_dir, url, url_env, pool_max, connect_timeout, statement_timeout, group_commit, queue, idempotency_ttl, cache, bayesian',
   ],
   [
     'a named variable that is not set',

@@ -104,6 +104,13 @@ const store = fc.record({
     inFlightMax: fc.integer({ min: 1, max: 64 }),
     queueMax: fc.integer({ min: 5000, max: 1_000_000 }),
   }),
+  queue: fc.record({
+    maxBytes: fc.integer({ min: 1_048_576, max: 2 ** 40 }),
+    maxMessages: fc.integer({ min: 1, max: 100_000_000 }),
+    maxAgeMs: fc.integer({ min: 1000, max: 86_400_000 }),
+    replicas: fc.integer({ min: 1, max: 5 }),
+  }),
+  idempotencyTtlMs: fc.integer({ min: 86_400_000, max: 999_999_999 }),
   cache: fc.record({
     maxEntries: fc.integer({ min: 1, max: 10_000_000 }),
     ttlMs: fc.integer({ min: 1, max: 3_600_000 }),
@@ -209,6 +216,13 @@ const toFile = ({ limits, cluster, auth: who, sync: times, store: kept, http: se
       in_flight_max: kept.groupCommit.inFlightMax,
       queue_max: kept.groupCommit.queueMax,
     },
+    queue: {
+      max_bytes: kept.queue.maxBytes,
+      max_messages: kept.queue.maxMessages,
+      max_age: formatDuration(kept.queue.maxAgeMs),
+      replicas: kept.queue.replicas,
+    },
+    idempotency_ttl: formatDuration(kept.idempotencyTtlMs),
     cache: {
       max_entries: kept.cache.maxEntries,
       ttl: formatDuration(kept.cache.ttlMs),

@@ -197,6 +197,16 @@ export function checkGroupCommit(
     breaks(ctx, ['queue_max'], notAllowed(group.queue_max, `${group.batch_max} (batch_max) or more`))
 }
 
+export function checkIdempotency(
+  store: { readonly idempotency_ttl: number; readonly queue: { readonly max_age: number } },
+  ctx: Context,
+): void {
+  const { idempotency_ttl: ttlMs, queue } = store
+  if (ttlMs >= queue.max_age) return
+  const allowed = `${formatDuration(queue.max_age)} (queue.max_age) or more`
+  breaks(ctx, ['idempotency_ttl'], notAllowed(formatDuration(ttlMs), allowed))
+}
+
 export function checkHttpTimeouts(
   http: { readonly request_timeout: number; readonly headers_timeout: number },
   ctx: Context,

@@ -6,6 +6,7 @@ import {
   checkApiKeys,
   checkCost,
   checkGroupCommit,
+  checkIdempotency,
   checkHttpTimeouts,
   checkJwtKeys,
   checkLimitCount,
@@ -204,6 +205,21 @@ const groupCommit = section({
   .superRefine(checkGroupCommit, whenValid('batch_max', 'queue_max'))
   .describe('Ratings are committed in groups.')
 
+const queue = section({
+  max_bytes: wholeNumber(1_048_576, 2 ** 40)
+    .default(268_435_456)
+    .describe('Bytes in it at most; more ratings are refused with 503.'),
+  max_messages: wholeNumber(1, 100_000_000).default(1_000_000).describe('Ratings in it at most.'),
+  max_age: duration(1000, 30 * 24 * hourMs)
+    .prefault('24h')
+    .describe('While the oldest has waited longer, more are refused. Nothing in it is ever dropped.'),
+  replicas: wholeNumber(1, 5)
+    .default(1)
+    .describe("Servers of the region that keep each rating; with 1 it is lost with that server's disk."),
+}).describe(
+  "Where ratings wait while the store is away: a JetStream stream of the region's own servers. Without `cluster.nats` they are refused.",
+)
+
 const cache = section({
   max_entries: wholeNumber(1, 10_000_000).default(100_000).describe('Summaries in memory at most.'),
   ttl: duration(1, hourMs).prefault('30s').describe('How long an entry is fresh.'),
@@ -242,9 +258,17 @@ const store = section({
     .prefault('5s')
     .describe('Time for a statement.'),
   group_commit: groupCommit.prefault({}),
+  queue: queue.prefault({}),
+  idempotency_ttl: duration(1000, 60 * 24 * hourMs)
+    .prefault('48h')
+    .describe(
+      'How long the store remembers each Idempotency-Key, and each deletion for the sake of ratings that still wait; at least `queue.max_age`.',
+    ),
   cache: cache.prefault({}),
   bayesian: bayesian.prefault({}),
-}).describe('Where ratings are kept.')
+})
+  .superRefine(checkIdempotency, whenValid('queue', 'idempotency_ttl'))
+  .describe('Where ratings are kept.')
 
 const http = section({
   host: text(isHost, 'an IP address or a host name').default('127.0.0.1').describe('Address to listen on.'),

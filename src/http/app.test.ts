@@ -96,6 +96,7 @@ describe('ratings', () => {
       find: (...given) => store.find(...given),
       list: (...given) => store.list(...given),
       scores: (...given) => store.scores(...given),
+      forgetBefore: (...given) => store.forgetBefore(...given),
       ping: () => store.ping(),
       close: () => Promise.resolve(),
     }

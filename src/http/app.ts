@@ -1,6 +1,6 @@
 import { Hono, type Context } from 'hono'
 import { CostError, UnknownLimitError } from '../limiter/errors.ts'
-import { CursorError, StoreUnavailableError } from '../ratings/errors.ts'
+import { CursorError, IdempotencyKeyReusedError, StoreUnavailableError } from '../ratings/errors.ts'
 import { requireScope, type Authenticator, type Identity } from './auth/authenticator.ts'
 import { docsPage } from './docs-page.ts'
 import { headerOf } from './header.ts'
@@ -190,6 +190,8 @@ function problemOf(error: unknown, { onError }: AppOptions, requestId: string): 
       violations: [{ parameter: 'cursor', detail: error.message }],
     })
   }
+  if (error instanceof IdempotencyKeyReusedError)
+    return new ProblemError('idempotency-key-reused', error.message)
   if (error instanceof StoreUnavailableError) {
     onError(error, requestId)
     const detail = 'nothing is lost: send the request again'

@@ -13,6 +13,14 @@ const rateLimitHeaders = z.object({
   RateLimit: z.string().meta({ description: 'What is left, and seconds until the bucket is full.' }),
 })
 
+const idempotencyKey = z.object({
+  'Idempotency-Key': z.string().optional().meta({
+    description:
+      "The caller's own name for this request: repeated with it, the request changes nothing more and gets the same answer (draft-ietf-httpapi-idempotency-key-header-07).",
+    example: '"8e03978e-40d5-43dd-bc93-6894a57f9324"',
+  }),
+})
+
 /** The OpenAPI 3.1 document of the operations. */
 export function openApiDocument(operations: readonly Operation[], authenticated: boolean): OpenApiDocument {
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {}
@@ -47,13 +55,14 @@ export function problemsOf(operation: Operation, authenticated: boolean): Proble
   if (operation.body || operation.params || operation.query) codes.push('invalid')
   if (operation.params) codes.push('malformed-path')
   if (operation.asUser) codes.push(authenticated ? 'identity-not-yours' : 'identity-missing')
+  if (operation.idempotent) codes.push('idempotency-key-malformed', 'idempotency-key-reused')
   if (operation.scope && authenticated) codes.push('unauthenticated', 'forbidden')
   codes.push('internal')
   return codes
 }
 
 function describe(operation: Operation, authenticated: boolean): ZodOpenApiOperationObject {
-  const { success } = operation
+  const { success, accepted } = operation
   const schema = success.schema ?? (success.contentType === undefined ? undefined : z.string())
   const responses: Record<string, ZodOpenApiResponseObject> = {
     [success.status]: {
@@ -61,6 +70,10 @@ function describe(operation: Operation, authenticated: boolean): ZodOpenApiOpera
       ...(success.rateLimited && { headers: rateLimitHeaders }),
       ...(schema && { content: { [success.contentType ?? 'application/json']: { schema } } }),
     },
+  }
+  if (accepted) {
+    const content = { 'application/json': { schema: accepted.schema } }
+    responses['202'] = { description: accepted.description, content }
   }
   const byStatus = Map.groupBy(problemsOf(operation, authenticated), (code) => problems[code].status)
   for (const [status, codes] of byStatus) {
@@ -73,8 +86,12 @@ function describe(operation: Operation, authenticated: boolean): ZodOpenApiOpera
     summary: operation.summary,
     tags: [operation.tag],
     ...(operation.scope && authenticated && { security: [{ bearer: [] }, { apiKey: [] }] }),
-    ...((operation.params || query) && {
-      requestParams: { ...(operation.params && { path: operation.params }), ...(query && { query }) },
+    ...((operation.params || query || operation.idempotent) && {
+      requestParams: {
+        ...(operation.params && { path: operation.params }),
+        ...(query && { query }),
+        ...(operation.idempotent && { header: idempotencyKey }),
+      },
     }),
     ...(operation.body && {
       requestBody: { required: true, content: { 'application/json': { schema: operation.body } } },

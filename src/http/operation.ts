@@ -27,7 +27,7 @@ export interface Call<Params, Query, Body> {
 
 /** An answer: JSON, unless it is text already. */
 export interface Answer {
-  readonly status: 200 | 201 | 204 | 503
+  readonly status: 200 | 201 | 202 | 204 | 503
   readonly headers?: Readonly<Record<string, string>>
   readonly json?: unknown
   readonly text?: string
@@ -53,6 +53,10 @@ export interface Operation<
   readonly params?: Params
   readonly query?: Query
   readonly body?: Body
+  /** Honours Idempotency-Key. */
+  readonly idempotent?: boolean
+  /** Answers 202 where what was asked for is safe, and will be done. */
+  readonly accepted?: { readonly description: string; readonly schema: z.ZodType }
   readonly success: {
     readonly status: 200 | 201 | 204
     readonly description: string

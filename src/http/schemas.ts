@@ -130,6 +130,7 @@ export const bucketView = z
   .meta({ id: 'Bucket' })
 
 export const ok = z.object({ status: z.literal('ok') }).meta({ id: 'Ok' })
+export const queued = z.object({ status: z.literal('queued') }).meta({ id: 'Queued' })
 export const readiness = z
   .object({ status: z.enum(['ready', 'not ready']), checks: z.record(z.string(), z.string()) })
   .meta({ id: 'Readiness' })

@@ -126,6 +126,11 @@ const gauges: readonly Collected[] = [
     samples: one(({ store }) => store.queued),
   },
   {
+    name: 'openclaw_store_outage_queue_depth',
+    help: 'Ratings in the durable queue of the region, for when the store is back.',
+    samples: one(({ store }) => store.awaitingStore),
+  },
+  {
     name: 'openclaw_cache_entries',
     help: 'Entries of the read-through cache.',
     samples: one(({ store }) => store.cacheEntries),

@@ -58,6 +58,8 @@ export interface StoreFigures {
   /** Whether it answered when it was last asked. */
   readonly reachable: boolean
   readonly queued: number
+  /** Ratings in the region's durable queue until the store is back. */
+  readonly awaitingStore: number
   readonly stored: number
   readonly cacheEntries: number
   readonly cacheHits: number

@@ -43,7 +43,15 @@ const figures: Figures = {
     { region: 'eu', inContact: true },
     { region: 'ap', inContact: false },
   ],
-  store: { reachable: false, queued: 4, stored: 31, cacheEntries: 5, cacheHits: 6, cacheMisses: 7 },
+  store: {
+    reachable: false,
+    queued: 4,
+    awaitingStore: 3,
+    stored: 31,
+    cacheEntries: 5,
+    cacheHits: 6,
+    cacheMisses: 7,
+  },
 }
 
 async function lines(metrics: Metrics): Promise<string[]> {
@@ -76,6 +84,7 @@ test('shows what is kept elsewhere, under the names of the guide', async () => {
       'openclaw_replication_refused_total{region="us"} 14',
       'openclaw_store_reachable{region="us"} 0',
       'openclaw_store_queue_depth{region="us"} 4',
+      'openclaw_store_outage_queue_depth{region="us"} 3',
       'openclaw_cache_requests_total{result="hit",region="us"} 6',
       'openclaw_cache_requests_total{result="miss",region="us"} 7',
     ]),

@@ -5,8 +5,10 @@ import type { Limiter } from '../limiter/limiter.ts'
 import type { Key64 } from '../limiter/types.ts'
 import { Metrics } from '../metrics/metrics.ts'
 import { decodeInvalidation, encodeInvalidation } from '../ratings/invalidation.ts'
+import { CircuitBreaker, guarded } from '../ratings/circuit-breaker.ts'
 import { RatingsService } from '../ratings/ratings-service.ts'
 import type { RatingStore } from '../ratings/store.ts'
+import type { WriteQueue } from '../ratings/write-queue.ts'
 import type { SnapshotStore } from '../replication/snapshot-store.ts'
 import { regionOf, type Transport } from '../replication/transport.ts'
 import { authenticatorFor } from './authentication.ts'
@@ -19,6 +21,8 @@ export interface EdgeOptions {
   readonly transport: Transport
   /** Stays the caller's: several edges of a process may share it. */
   readonly store: RatingStore
+  /** Where ratings wait while the store is away. */
+  readonly queue?: WriteQueue
   readonly hashKey: Key64
   readonly logger: Logger
   readonly port: number
@@ -48,21 +52,21 @@ export interface Edge {
   close(): Promise<void>
 }
 
-/** How often the store is asked whether it answers. */
-const storePingMs = 2000
+/** How often the store is told to forget what is older than it need be. */
+const forgetIntervalMs = 60_000
 
 /** Starts an edge; resolves when it listens. */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
-  const { transport, store, logger } = options
+  const { transport, logger } = options
   let { config } = options
   const region = regionOf(transport.self)
   const driven = await startLimiter(options)
   const { limiter } = driven
   const batches: { observe: Metrics['observeBatch'] } = { observe: () => {} }
-  const ratings = startRatings(options, (batch) => batches.observe(batch))
-  const health = watchStore(store)
+  const drivenRatings = startRatings(options, (batch) => batches.observe(batch))
+  const { ratings, breaker } = drivenRatings
   const metrics = new Metrics(region, () =>
-    edgeFigures({ config, transport, limiter, ratings, storeAnswers: health.answers() }),
+    edgeFigures({ config, transport, limiter, ratings, storeAnswers: !breaker.isOpen }),
   )
   batches.observe = (batch) => metrics.observeBatch(batch)
   let closing = false
@@ -75,7 +79,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     authenticated: config.auth.mode === 'required',
     bodyBytesMax: config.http.maxBodyBytes,
     nowMs: () => performance.now(),
-    ready: () => readiness({ closing, storeAnswers: health.answers(), limiter }),
+    ready: () => readiness({ closing, storeAnswers: !breaker.isOpen, limiter }),
     metrics: () => metrics.scrape(),
     observe: (request) => {
       requests++
@@ -84,7 +88,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     onError: (error, requestId) => logger.error({ err: error, requestId }, 'a request failed'),
   })
   const stop = async (): Promise<void> => {
-    health.stop()
+    await drivenRatings.stop()
     await driven.stop()
     await transport.close()
   }
@@ -106,36 +110,55 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     close: async () => {
       closing = true
       await server.close({ deadlineMs: config.http.shutdownTimeoutMs })
-      await ratings.drain()
       await stop()
     },
   }
 }
 
+interface DrivenRatings {
+  readonly ratings: RatingsService
+  readonly breaker: CircuitBreaker
+  /** After the last request: commits or queues what was accepted. */
+  stop(): Promise<void>
+}
+
 function startRatings(
-  { config, transport, store }: EdgeOptions,
+  { config, transport, store, queue, logger }: EdgeOptions,
   onBatch: (batch: { size: number; durationMs: number; failed: boolean }) => void,
-): RatingsService {
+): DrivenRatings {
+  const breaker = new CircuitBreaker({
+    probe: () => store.ping(),
+    onChange: (isOpen) =>
+      isOpen ? logger.warn('the store does not answer') : logger.info('the store answers again'),
+  })
+  const guardedStore = guarded(store, breaker)
   const ratings = new RatingsService({
     ...config.store,
-    store,
+    store: guardedStore,
+    outage: {
+      ...(queue && { queue }),
+      storeAnswers: () => !breaker.isOpen,
+      onDropped: ({ subject, user }, error) =>
+        logger.error({ subject, user, err: error }, 'a queued rating dropped: the store refuses it'),
+    },
     onBatch,
     onChanged: (changes) => transport.broadcast('cache', encodeInvalidation(changes)),
   })
   transport.receive('cache', (_from, payload) => ratings.invalidate(decodeInvalidation(payload) ?? []))
-  return ratings
-}
-
-/** Asks the store now and then whether it answers. */
-function watchStore(store: RatingStore): { answers(): boolean; stop(): void } {
-  let answers = true
   const timer = setInterval(() => {
-    void store.ping().then(
-      () => (answers = true),
-      () => (answers = false),
-    )
-  }, storePingMs)
-  return { answers: () => answers, stop: () => clearInterval(timer) }
+    guardedStore
+      .forgetBefore(new Date(Date.now() - config.store.idempotencyTtlMs))
+      .catch((error: unknown) => logger.warn({ err: error }, 'old idempotency keys are not forgotten yet'))
+  }, forgetIntervalMs)
+  return {
+    ratings,
+    breaker,
+    stop: async () => {
+      await ratings.drain()
+      clearInterval(timer)
+      breaker.stop()
+    },
+  }
 }
 
 function readiness(state: { closing: boolean; storeAnswers: boolean; limiter: Limiter }): {

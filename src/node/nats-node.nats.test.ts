@@ -51,6 +51,7 @@ async function joinAs(nats: NatsConfig): Promise<Joined> {
   const one = await joinNats({
     cluster: { name: 'test', hashKey: null, nats },
     nats,
+    queue: { maxBytes: 1_048_576, maxMessages: 1000, maxAgeMs: 60_000, replicas: 1 },
     replica: 'us/0',
     logger: createLogger({ level: 'silent', region: 'us' }),
     onLost: () => {},

@@ -7,16 +7,19 @@ import {
   type TlsOptions,
 } from '@nats-io/transport-node'
 import type { EdgeConfig, NatsConfig } from '../config/edge-config.ts'
+import { openNatsQueue } from '../ratings/nats-queue.ts'
+import type { WriteQueue } from '../ratings/write-queue.ts'
 import { claimIdentity } from '../replication/identity-lease.ts'
 import { connectNats, type NatsTransport } from '../replication/nats.ts'
 import { NoJetStreamError } from '../replication/region-bucket.ts'
 import { openSnapshotStore, type SnapshotStore } from '../replication/snapshot-store.ts'
-import type { ReplicaId } from '../replication/transport.ts'
+import { regionOf, type ReplicaId } from '../replication/transport.ts'
 import type { Logger } from './logger.ts'
 
 export interface JoinOptions {
   readonly cluster: EdgeConfig['cluster']
   readonly nats: NatsConfig
+  readonly queue: EdgeConfig['store']['queue']
   readonly replica: ReplicaId
   readonly logger: Logger
   /** The name of the replica went to another process: this one has to end. */
@@ -33,6 +36,8 @@ export interface Joined {
   readonly transport: NatsTransport
   /** Where its next life finds what this one knows; undefined without JetStream. */
   readonly snapshots: SnapshotStore | undefined
+  /** Where ratings wait while the store is away; undefined without JetStream. */
+  readonly queue: WriteQueue | undefined
 }
 
 /** How long a killed process keeps its name: a restart waits that long at most. */
@@ -62,7 +67,8 @@ export async function joinNats(options: JoinOptions): Promise<Joined> {
     const holder = { host: hostname(), pid: process.pid, since: new Date().toISOString() }
     const lease = await claimIdentity(connection, { ...place, holder, ttlMs: leaseTtlMs, onLost })
     transport.beforeClose(() => lease.release())
-    return { transport, snapshots: await openSnapshotStore(connection, place) }
+    const snapshots = await openSnapshotStore(connection, place)
+    return { transport, snapshots, queue: await openQueue(transport, options) }
   } catch (error) {
     if (!(error instanceof NoJetStreamError)) {
       await transport.close()
@@ -72,7 +78,26 @@ export async function joinNats(options: JoinOptions): Promise<Joined> {
       { reason: error.message },
       'NATS has no JetStream: nothing hinders a second process from running as this replica, and nothing is known after a restart',
     )
-    return { transport, snapshots: undefined }
+    return { transport, snapshots: undefined, queue: undefined }
+  }
+}
+
+/** A queue that can't be opened is none: ratings are refused then while the store is away. */
+async function openQueue(
+  { connection }: NatsTransport,
+  { cluster, nats, queue, replica, logger }: JoinOptions,
+): Promise<WriteQueue | undefined> {
+  try {
+    return await openNatsQueue(connection, {
+      ...queue,
+      cluster: cluster.name,
+      region: regionOf(replica),
+      domain: nats.jetStreamDomain ?? undefined,
+      onMalformed: () => logger.error('a queued rating dropped: it can not be read'),
+    })
+  } catch (error) {
+    logger.warn({ err: error }, 'no queue for ratings: they are refused while the store is away')
+    return undefined
   }
 }
 

@@ -75,18 +75,19 @@ async function join({
   ordinal,
   logger,
   onLost,
-}: ServeOptions): Promise<Pick<EdgeOptions, 'transport' | 'snapshots' | 'startsFresh'>> {
+}: ServeOptions): Promise<Pick<EdgeOptions, 'transport' | 'snapshots' | 'queue' | 'startsFresh'>> {
   const replica = `${region}/${ordinal}`
   const { nats } = config.cluster
   if (nats) {
-    const { transport, snapshots } = await joinNats({
+    const { transport, snapshots, queue } = await joinNats({
       cluster: config.cluster,
       nats,
+      queue: config.store.queue,
       replica,
       logger,
       onLost,
     })
-    return { transport, startsFresh: false, ...(snapshots && { snapshots }) }
+    return { transport, startsFresh: false, ...(snapshots && { snapshots }), ...(queue && { queue }) }
   }
   const network = new InProcessNetwork({ delayMs: () => 0, schedule: setTimeout })
   // A node that is alone has leased nothing to anybody.

@@ -1,9 +1,9 @@
-import { StoreUnavailableError } from './errors.ts'
+import { OverloadedError, StoreUnavailableError, type IdempotencyKeyReusedError } from './errors.ts'
 import type { Rating, RatingWrite } from './types.ts'
 
 export interface GroupCommitOptions {
   /** Commits all or none; see the store. */
-  readonly commit: (writes: readonly RatingWrite[]) => Promise<Rating[]>
+  readonly commit: (writes: readonly RatingWrite[]) => Promise<(Rating | IdempotencyKeyReusedError)[]>
   /** How long a write waits for company while another batch is under way. */
   readonly maxDelayMs: number
   readonly batchMax: number
@@ -57,11 +57,11 @@ export class GroupCommitter {
     return this.#queue.length
   }
 
-  /** @throws {StoreUnavailableError} when too many wait, or the store fails. */
+  /** @throws {OverloadedError} when too many wait. @throws {StoreUnavailableError} when the store fails. @throws {IdempotencyKeyReusedError} */
   put(write: RatingWrite): Promise<Rating> {
     if (this.#queue.length >= this.#options.queueMax) {
       const message = `${this.#options.queueMax} ratings wait to be stored already`
-      return Promise.reject(new StoreUnavailableError(message, { retryAfterMs }))
+      return Promise.reject(new OverloadedError(message, { retryAfterMs }))
     }
     return new Promise((resolve, reject) => {
       this.#queue.push({ write, resolve, reject })
@@ -108,9 +108,13 @@ export class GroupCommitter {
     const ended = (failed: boolean): void =>
       this.#options.onBatch?.({ writes, durationMs: this.#nowMs() - startMs, failed })
     try {
-      const ratings = await this.#options.commit(writes)
+      const outcomes = await this.#options.commit(writes)
       ended(false)
-      for (const [index, { resolve }] of batch.entries()) resolve(ratings[index]!)
+      for (const [index, { resolve, reject }] of batch.entries()) {
+        const outcome = outcomes[index]!
+        if (outcome instanceof Error) reject(outcome)
+        else resolve(outcome)
+      }
     } catch (error) {
       if (batch.length > 1 && !(error instanceof StoreUnavailableError)) {
         const middle = batch.length >> 1

@@ -1,3 +1,4 @@
+import { concurrentWrites } from './migrations/concurrent-writes.ts'
 import type { Sql } from './sql.ts'
 
 /** Append-only: a released migration is never edited, a mistake is mended by the next. */
@@ -88,6 +89,7 @@ const migrations: readonly { readonly version: number; readonly script: string }
       end $$;
     `,
   },
+  { version: 2, script: concurrentWrites },
 ]
 
 /** Any number that nobody else uses for an advisory lock of this database. */

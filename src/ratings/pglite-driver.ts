@@ -8,6 +8,7 @@ export async function openPglite(directory?: string): Promise<Sql> {
   const database = await PGlite.create(directory)
   return {
     ...sessionOf(database),
+    patienceMs: Infinity,
     transaction: (run) => database.transaction((transaction) => run(sessionOf(transaction))),
     close: () => database.close(),
   }

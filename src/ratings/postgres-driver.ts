@@ -27,7 +27,32 @@ const transientStates = /^(08|53|57|58|40|55P03)/
 
 /** A pool of connections to a PostgreSQL server; connects when first used. */
 export function openPostgres(options: PostgresOptions): Sql {
-  const pool = postgres(options.url, {
+  let pool = openPool(options)
+  /** Bounds work on a pool. Connections that don't answer may never do so again: new ones take their place. */
+  const answered = <T>(work: Promise<T>, on: postgres.Sql): Promise<T> =>
+    withTimeout(work, options.statementTimeoutMs + answerMarginMs, () => {
+      if (on !== pool) return
+      pool = openPool(options)
+      void on.end({ timeout: 0 })
+    })
+  return {
+    query: (text, parameters) => sessionOf(pool, (work) => answered(work, pool)).query(text, parameters),
+    script: (text) => sessionOf(pool, (work) => answered(work, pool)).script(text),
+    // The margin is for its commit, and for the answer.
+    patienceMs: options.statementTimeoutMs,
+    transaction: async (run) => {
+      const on = pool
+      // Not bounded as a whole: a migration may take long, or wait for another's. Each statement of it is.
+      await asUnavailable(
+        on.begin((transaction) => run(sessionOf(transaction, (work) => answered(work, on)))),
+      )
+    },
+    close: () => pool.end({ timeout: Math.ceil(options.statementTimeoutMs / 1000) }),
+  }
+}
+
+function openPool(options: PostgresOptions): postgres.Sql {
+  return postgres(options.url, {
     max: options.poolMax,
     connect_timeout: Math.ceil(options.connectTimeoutMs / 1000),
     connection: { application_name: 'openclaw-edge', statement_timeout: options.statementTimeoutMs },
@@ -36,16 +61,6 @@ export function openPostgres(options: PostgresOptions): Sql {
       Math.min(0.05 * 2 ** retries, reconnectDelaySecMax) * (0.5 + Math.random() / 2),
     onnotice: () => {},
   })
-  const answered = <T>(work: Promise<T>): Promise<T> =>
-    withTimeout(work, options.statementTimeoutMs + answerMarginMs)
-  return {
-    ...sessionOf(pool, answered),
-    transaction: async (run) => {
-      // Not bounded as a whole: a migration may take long, or wait for another's. Each statement of it is.
-      await asUnavailable(pool.begin((transaction) => run(sessionOf(transaction, answered))))
-    },
-    close: () => pool.end({ timeout: Math.ceil(options.statementTimeoutMs / 1000) }),
-  }
 }
 
 function sessionOf(on: Connection, answered: <T>(work: Promise<T>) => Promise<T>): SqlSession {
@@ -97,16 +112,13 @@ function codeOf(error: Error): string | undefined {
   return 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-async function withTimeout<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+async function withTimeout<T>(work: Promise<T>, timeoutMs: number, onTimeout: () => void): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () =>
-        reject(
-          new StoreUnavailableError(`the store did not answer within ${timeoutMs} ms`, { retryAfterMs }),
-        ),
-      timeoutMs,
-    )
+    timer = setTimeout(() => {
+      reject(new StoreUnavailableError(`the store did not answer within ${timeoutMs} ms`, { retryAfterMs }))
+      onTimeout()
+    }, timeoutMs)
   })
   try {
     return await Promise.race([work, timeout])

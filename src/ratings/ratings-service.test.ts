@@ -28,6 +28,7 @@ class Watched implements RatingStore {
   list: RatingStore['list'] = (subject, query) => database.list(subject, query)
   find: RatingStore['find'] = (subject, user) => this.#read(() => database.find(subject, user))
   scores: RatingStore['scores'] = (subject) => this.#read(() => database.scores(subject))
+  forgetBefore: RatingStore['forgetBefore'] = (time) => database.forgetBefore(time)
   ping: RatingStore['ping'] = () => database.ping()
   close: RatingStore['close'] = () => Promise.resolve()
 }

@@ -1,12 +1,16 @@
-import { GroupCommitter, type GroupCommitOptions } from './group-committer.ts'
+import { StoreUnavailableError } from './errors.ts'
+import type { GroupCommitOptions } from './group-committer.ts'
 import type { Change } from './invalidation.ts'
+import { RatingWriter, type RatingWriterOptions } from './rating-writer.ts'
 import { ReadCache, type ReadCacheOptions } from './read-cache.ts'
 import type { RatingStore, ScoreCounts } from './store.ts'
-import type { ListQuery, Page, Rating, RatingsApi, RatingWrite, Summary } from './types.ts'
+import type { ListQuery, Page, Rated, Rating, RatingsApi, RatingWrite, Summary } from './types.ts'
 
 export interface RatingsServiceOptions {
   readonly store: RatingStore
   readonly groupCommit: Pick<GroupCommitOptions, 'maxDelayMs' | 'batchMax' | 'inFlightMax' | 'queueMax'>
+  /** What the writer does while the store is away. */
+  readonly outage?: Pick<RatingWriterOptions, 'queue' | 'storeAnswers' | 'onDropped'>
   readonly cache: ReadCacheOptions
   readonly bayesian: { readonly priorMean: number; readonly priorWeight: number }
   /** Called after a commit, before the callers are answered, so that other regions can be told. */
@@ -15,10 +19,15 @@ export interface RatingsServiceOptions {
   readonly onBatch?: (batch: { size: number; durationMs: number; failed: boolean }) => void
 }
 
+const removeRetryAfterMs = 1000
+
 /** Counts since the start, and what waits now. */
 export interface RatingsStats {
   readonly stored: number
+  /** Writes waiting for their batch. */
   readonly queued: number
+  /** Writes waiting for the store to come back, in the region. */
+  readonly awaitingStore: number
   readonly cacheEntries: number
   readonly cacheHits: number
   readonly cacheMisses: number
@@ -27,7 +36,7 @@ export interface RatingsStats {
 /** Ratings of one edge: its cache and group commit in front of the store. */
 export class RatingsService implements RatingsApi {
   readonly #options: RatingsServiceOptions
-  readonly #committer: GroupCommitter
+  readonly #writer: RatingWriter
   readonly #summaries: ReadCache<ScoreCounts>
   readonly #ratings: ReadCache<Rating | undefined>
   #stored = 0
@@ -36,8 +45,10 @@ export class RatingsService implements RatingsApi {
     this.#options = options
     this.#summaries = new ReadCache(options.cache)
     this.#ratings = new ReadCache(options.cache)
-    this.#committer = new GroupCommitter({
+    this.#writer = new RatingWriter({
+      storeAnswers: () => true,
       ...options.groupCommit,
+      ...options.outage,
       commit: (writes) => options.store.putMany(writes),
       onBatch: ({ writes, durationMs, failed }) => {
         options.onBatch?.({ size: writes.length, durationMs, failed })
@@ -48,11 +59,14 @@ export class RatingsService implements RatingsApi {
     })
   }
 
-  rate(write: RatingWrite): Promise<Rating> {
-    return this.#committer.put(write)
+  rate(write: RatingWrite): Promise<Rated> {
+    return this.#writer.put(write)
   }
 
   async remove(subject: string, user: string): Promise<boolean> {
+    // One of them may be the caller's own: it would come after its deletion.
+    if (this.#writer.awaitingStore > 0)
+      throw new StoreUnavailableError('ratings wait for the store', { retryAfterMs: removeRetryAfterMs })
     try {
       return await this.#options.store.remove(subject, user)
     } finally {
@@ -95,16 +109,17 @@ export class RatingsService implements RatingsApi {
   stats(): RatingsStats {
     return {
       stored: this.#stored,
-      queued: this.#committer.queued,
+      queued: this.#writer.queued,
+      awaitingStore: this.#writer.awaitingStore,
       cacheEntries: this.#summaries.size + this.#ratings.size,
       cacheHits: this.#summaries.hits + this.#ratings.hits,
       cacheMisses: this.#summaries.misses + this.#ratings.misses,
     }
   }
 
-  /** Resolves when every write that was accepted is committed, or has failed. */
+  /** Resolves when every write that was accepted is committed, queued, or has failed. */
   drain(): Promise<void> {
-    return this.#committer.drain()
+    return this.#writer.drain()
   }
 
   #changed(writes: readonly Change[]): void {

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import { decodeCursor, encodeCursor } from './cursor.ts'
+import { IdempotencyKeyReusedError } from './errors.ts'
 import { migrate } from './migrations.ts'
 import type { Sql } from './sql.ts'
 import type { RatingStore, ScoreCounts } from './store.ts'
@@ -13,46 +15,63 @@ interface RatingRow {
   readonly updated_at: Date
 }
 
-type StoredRow = Omit<RatingRow, 'score' | 'comment'>
+interface OutcomeRow {
+  /** Position, from 1. */
+  readonly n: number
+  readonly created_at: Date
+  readonly updated_at: Date
+  readonly is_reused: boolean
+}
 
 /** The ratings in a PostgreSQL database, whose schema it brings up to date. */
 export async function openSqlStore(sql: Sql): Promise<RatingStore> {
   await migrate(sql)
-  return new SqlStore(sql)
+  const store = new SqlStore(sql)
+  await store.ping()
+  return store
 }
+
+/** A ping that took longer says too little about the store's clock. */
+const clockPingMsMax = 1000
 
 class SqlStore implements RatingStore {
   readonly #sql: Sql
+  /** The store's clock less our monotonic one, at least; microseconds. */
+  #clockAheadMicros = 0
 
   constructor(sql: Sql) {
     this.#sql = sql
   }
 
-  async putMany(writes: readonly RatingWrite[]): Promise<Rating[]> {
-    const last = new Map(writes.map((write) => [keyOf(write.subject, write.user), write]))
-    const stored = [...last.values()]
-    const rows = await this.#sql.query<StoredRow>(
-      'select * from put_ratings($1::text[], $2::text[], $3::smallint[], $4::text[])',
+  async putMany(writes: readonly RatingWrite[]): Promise<(Rating | IdempotencyKeyReusedError)[]> {
+    const { sent, positions } = withoutRepeats(writes)
+    const rows = await this.#sql.query<OutcomeRow>(
+      'select * from put_ratings($1::text[], $2::text[], $3::smallint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint)',
       [
-        stored.map((write) => write.subject),
-        stored.map((write) => write.user),
-        stored.map((write) => write.score),
-        stored.map((write) => write.comment),
+        sent.map((write) => write.subject),
+        sent.map((write) => write.user),
+        sent.map((write) => write.score),
+        sent.map((write) => write.comment),
+        sent.map((write) => write.acceptedAtMicros ?? null),
+        sent.map((write) => write.idempotencyKey ?? null),
+        sent.map((write) => (write.idempotencyKey === undefined ? null : fingerprintOf(write))),
+        this.#deadlineMicros(),
       ],
     )
-    const times = new Map(rows.map((row) => [keyOf(row.subject, row.user_id), row]))
-    return writes.map(({ subject, user, score, comment }) => {
-      const row = times.get(keyOf(subject, user))
-      if (!row) throw new Error('the store did not answer a rating that it was given')
-      return { subject, user, score, comment, createdAt: row.created_at, updatedAt: row.updated_at }
+    const outcomes = new Map(rows.map((row) => [row.n - 1, row]))
+    return writes.map((write, index) => {
+      const position = positions[index]!
+      const first = sent[position]!
+      const isOther = first !== write && fingerprintOf(first) !== fingerprintOf(write)
+      return outcomeOf(write, outcomes.get(position), isOther)
     })
   }
 
   async remove(subject: string, user: string): Promise<boolean> {
-    const rows = await this.#sql.query<{ removed: boolean }>('select remove_rating($1, $2) as removed', [
-      subject,
-      user,
-    ])
+    const rows = await this.#sql.query<{ removed: boolean }>(
+      'select remove_rating($1, $2, $3::bigint) as removed',
+      [subject, user, this.#deadlineMicros()],
+    )
     return rows[0]?.removed === true
   }
 
@@ -81,8 +100,9 @@ class SqlStore implements RatingStore {
 
   async scores(subject: string): Promise<ScoreCounts> {
     const rows = await this.#sql.query<Record<'count' | 's1' | 's2' | 's3' | 's4' | 's5', number>>(
-      `select count::float8 as count, scores_1::float8 as s1, scores_2::float8 as s2, scores_3::float8 as s3,
-         scores_4::float8 as s4, scores_5::float8 as s5 from subject_summaries where subject = $1`,
+      `select sum(count)::float8 as count, sum(scores_1)::float8 as s1, sum(scores_2)::float8 as s2,
+         sum(scores_3)::float8 as s3, sum(scores_4)::float8 as s4, sum(scores_5)::float8 as s5
+       from subject_summaries where subject = $1 group by subject`,
       [subject],
     )
     const row = rows[0]
@@ -90,8 +110,26 @@ class SqlStore implements RatingStore {
     return { count: row.count, histogram: [row.s1, row.s2, row.s3, row.s4, row.s5] }
   }
 
+  async forgetBefore(time: Date): Promise<void> {
+    await this.#sql.query('select forget_before($1::timestamptz)', [time.toISOString()])
+  }
+
   async ping(): Promise<void> {
-    await this.#sql.query('select 1', [])
+    const sentMs = performance.now()
+    const rows = await this.#sql.query<{ micros: number }>(
+      'select (extract(epoch from clock_timestamp()) * 1000000)::float8 as micros',
+      [],
+    )
+    const answeredMs = performance.now()
+    if (this.#clockAheadMicros === 0 || answeredMs - sentMs < clockPingMsMax)
+      this.#clockAheadMicros = Math.floor(rows[0]!.micros - answeredMs * 1000)
+  }
+
+  /** When a statement that is sent now has to be done, by the store's clock; null if it can't come late. */
+  #deadlineMicros(): number | null {
+    const { patienceMs } = this.#sql
+    if (patienceMs === Infinity) return null
+    return this.#clockAheadMicros + Math.floor((performance.now() + patienceMs) * 1000)
   }
 
   close(): Promise<void> {
@@ -99,8 +137,43 @@ class SqlStore implements RatingStore {
   }
 }
 
-function keyOf(subject: string, user: string): string {
-  return `${subject.length} ${subject}${user}`
+/** What is sent of a batch: of several with one key the first, and where each one's answer stands. */
+function withoutRepeats(writes: readonly RatingWrite[]): { sent: RatingWrite[]; positions: number[] } {
+  const sent: RatingWrite[] = []
+  const firsts = new Map<string, number>()
+  const positions = writes.map((write) => {
+    const key =
+      write.idempotencyKey === undefined
+        ? undefined
+        : `${write.user.length} ${write.user}${write.idempotencyKey}`
+    const first = key === undefined ? undefined : firsts.get(key)
+    if (first !== undefined) return first
+    if (key !== undefined) firsts.set(key, sent.length)
+    return sent.push(write) - 1
+  })
+  return { sent, positions }
+}
+
+/** Tells a request from another with the same key. */
+function fingerprintOf({ subject, score, comment }: RatingWrite): string {
+  return createHash('sha256')
+    .update(JSON.stringify([subject, score, comment]))
+    .digest('base64url')
+}
+
+function outcomeOf(
+  write: RatingWrite,
+  row: OutcomeRow | undefined,
+  isOther: boolean,
+): Rating | IdempotencyKeyReusedError {
+  const { subject, user, score, comment, idempotencyKey, acceptedAtMicros } = write
+  if (idempotencyKey !== undefined && (isOther || row?.is_reused))
+    return new IdempotencyKeyReusedError(idempotencyKey)
+  if (row) return { subject, user, score, comment, createdAt: row.created_at, updatedAt: row.updated_at }
+  if (acceptedAtMicros === undefined) throw new Error('the store did not answer a rating that it was given')
+  // Something later is there already.
+  const acceptedAt = new Date(acceptedAtMicros / 1000)
+  return { subject, user, score, comment, createdAt: acceptedAt, updatedAt: acceptedAt }
 }
 
 function ratingOf(row: RatingRow): Rating {

@@ -14,6 +14,8 @@ export interface SqlSession {
  * is wrong with a statement or its data stays an error of the library, with an SQLSTATE in `code`.
  */
 export interface Sql extends SqlSession {
+  /** A statement that is done later than so long after it was sent may have been given up. Infinity if none ever is. */
+  readonly patienceMs: number
   transaction(run: (session: SqlSession) => Promise<void>): Promise<void>
   close(): Promise<void>
 }

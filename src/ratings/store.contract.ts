@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CursorError } from './errors.ts'
+import { CursorError, IdempotencyKeyReusedError } from './errors.ts'
 import type { RatingStore } from './store.ts'
 import type { Rating, RatingWrite } from './types.ts'
 
@@ -10,6 +10,15 @@ const write = (subject: string, user: string, score: number, comment: string | n
   score,
   comment,
 })
+
+/** Stores writes, none of which has a key that was used before. */
+const put = async (store: RatingStore, ...writes: RatingWrite[]): Promise<Rating[]> => {
+  const outcomes = await store.putMany(writes)
+  return outcomes.map((outcome) => {
+    if (outcome instanceof Error) throw outcome
+    return outcome
+  })
+}
 
 /** What every rating store promises; `open` makes an empty one. */
 export function runStoreContract(name: string, open: () => Promise<RatingStore>): void {
@@ -28,8 +37,8 @@ export function runStoreContract(name: string, open: () => Promise<RatingStore>)
     })
 
     test('sending again replaces the rating and keeps when it was created', async () => {
-      const [first] = await store.putMany([write('again', 'alice', 1, 'Bad.')])
-      const [second] = await store.putMany([write('again', 'alice', 5)])
+      const [first] = await put(store, write('again', 'alice', 1, 'Bad.'))
+      const [second] = await put(store, write('again', 'alice', 5))
       expect(second!.createdAt).toEqual(first!.createdAt)
       expect(second!.updatedAt.getTime()).toBeGreaterThanOrEqual(first!.updatedAt.getTime())
       expect(await store.find('again', 'alice')).toEqual(second)
@@ -37,11 +46,12 @@ export function runStoreContract(name: string, open: () => Promise<RatingStore>)
     })
 
     test('of two for the same subject and user in a batch the later stays, and each is answered as sent', async () => {
-      const answers = await store.putMany([
+      const answers = await put(
+        store,
         write('twice', 'bob', 2),
         write('twice', 'carol', 3),
         write('twice', 'bob', 5),
-      ])
+      )
       expect(answers.map(({ user, score }) => [user, score])).toEqual([
         ['bob', 2],
         ['carol', 3],
@@ -94,6 +104,108 @@ export function runStoreContract(name: string, open: () => Promise<RatingStore>)
         store.putMany([write('refused', 'a', 3), write('refused', 'b', 3, 'NUL: \0')]),
       ).rejects.toThrow(/./)
       expect(await store.scores('refused')).toMatchObject({ count: 0 })
+    })
+
+    describe('late writes', () => {
+      const late = (user: string, score: number, acceptedAt: Date): RatingWrite => ({
+        ...write('late', user, score),
+        acceptedAtMicros: acceptedAt.getTime() * 1000,
+      })
+      const long = new Date('2020-01-01T00:00:00Z')
+
+      test('one that was accepted before the rating that is there changes nothing', async () => {
+        const [there] = await put(store, write('late', 'alice', 4))
+        await put(store, late('alice', 1, long))
+        expect(await store.find('late', 'alice')).toEqual(there)
+        expect(await store.scores('late')).toMatchObject({ count: 1, histogram: [0, 0, 0, 1, 0] })
+      })
+
+      test('they replace each other in the order in which they were accepted, and each may come twice', async () => {
+        const at = (ms: number): Date => new Date(long.getTime() + ms)
+        await put(store, late('bob', 2, at(2)))
+        await put(store, late('bob', 3, at(3)), late('bob', 1, at(1)))
+        for (const ms of [1, 2, 3]) await put(store, late('bob', ms, at(ms)))
+        expect(await store.find('late', 'bob')).toMatchObject({
+          score: 3,
+          createdAt: at(2),
+          updatedAt: at(3),
+        })
+      })
+
+      test('one that was accepted before a deletion does not undo it; one after it does', async () => {
+        await put(store, write('late', 'carol', 4))
+        await store.remove('late', 'carol')
+        await put(store, late('carol', 1, long))
+        expect(await store.find('late', 'carol')).toBeUndefined()
+        expect(await store.scores('late')).toMatchObject({ count: 2 })
+        await put(store, late('carol', 2, new Date(Date.now() + 3_600_000)))
+        expect(await store.find('late', 'carol')).toMatchObject({ score: 2 })
+        expect(await store.scores('late')).toMatchObject({ count: 3 })
+      })
+
+      test('of a batch with both the one without a time of acceptance stays', async () => {
+        await put(store, write('late', 'dave', 5), late('dave', 1, long))
+        expect(await store.find('late', 'dave')).toMatchObject({ score: 5 })
+      })
+    })
+
+    describe('idempotency keys', () => {
+      const keyed = (key: string, user: string, score: number, subject = 'keyed'): RatingWrite => ({
+        ...write(subject, user, score),
+        idempotencyKey: key,
+      })
+
+      test('a repeated request changes nothing, and is answered as before', async () => {
+        const [first] = await put(store, keyed('1', 'alice', 2))
+        const [second] = await put(store, keyed('2', 'alice', 4))
+        expect(await put(store, keyed('1', 'alice', 2))).toEqual([first])
+        expect(await store.find('keyed', 'alice')).toEqual(second)
+        expect(await store.scores('keyed')).toEqual({ count: 1, histogram: [0, 0, 0, 1, 0] })
+      })
+
+      test('a key that comes with another score or subject is refused; the rest of the batch is stored', async () => {
+        await put(store, keyed('3', 'bob', 3))
+        const [score, subject, other] = await store.putMany([
+          keyed('3', 'bob', 4),
+          keyed('4', 'carol', 5),
+          keyed('3', 'bob', 3, 'keyed elsewhere'),
+        ])
+        expect(score).toBeInstanceOf(IdempotencyKeyReusedError)
+        expect(subject).toMatchObject({ user: 'carol', score: 5 })
+        expect(other).toBeInstanceOf(IdempotencyKeyReusedError)
+        expect(await store.find('keyed', 'bob')).toMatchObject({ score: 3 })
+        expect(await store.find('keyed elsewhere', 'bob')).toBeUndefined()
+      })
+
+      test('keys are their users own', async () => {
+        await put(store, keyed('5', 'erin', 3), keyed('5', 'frank', 4))
+        expect(await store.find('keyed', 'frank')).toMatchObject({ score: 4 })
+      })
+
+      test('within a batch, too: the first with a key counts', async () => {
+        const outcomes = await store.putMany([
+          keyed('6', 'gina', 1),
+          keyed('6', 'gina', 1),
+          keyed('6', 'gina', 2),
+        ])
+        expect(outcomes[1]).toEqual(outcomes[0])
+        expect(outcomes[2]).toBeInstanceOf(IdempotencyKeyReusedError)
+        expect(await store.find('keyed', 'gina')).toMatchObject({ score: 1 })
+      })
+
+      test('the same request at the same time, many times, is one', async () => {
+        const outcomes = await Promise.all(Array.from({ length: 8 }, () => put(store, keyed('7', 'hugo', 5))))
+        expect(new Set(outcomes.map(([rating]) => rating!.updatedAt.getTime())).size).toBe(1)
+      })
+
+      test('what is older than told is forgotten', async () => {
+        await put(store, keyed('8', 'ivan', 2))
+        await store.forgetBefore(new Date(Date.now() - 60_000))
+        expect((await store.putMany([keyed('8', 'ivan', 3)]))[0]).toBeInstanceOf(IdempotencyKeyReusedError)
+        await store.forgetBefore(new Date(Date.now() + 60_000))
+        await put(store, keyed('8', 'ivan', 3))
+        expect(await store.find('keyed', 'ivan')).toMatchObject({ score: 3 })
+      })
     })
 
     test('after any writes and removals a summary is what its ratings come to', async () => {

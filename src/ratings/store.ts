@@ -1,3 +1,4 @@
+import type { IdempotencyKeyReusedError } from './errors.ts'
 import type { ListQuery, Page, Rating, RatingWrite } from './types.ts'
 
 /** How many ratings of each score a subject has. */
@@ -11,15 +12,19 @@ export interface ScoreCounts {
 export interface RatingStore {
   /**
    * Stores ratings, each replacing that of the same subject and user; all or none. Answers them in the same order. Of two for the
-   * same subject and user the later stays.
+   * same subject and user the later stays. A key that is known changes nothing: its rating is answered as it was before, or an
+   * error if it came with another request.
    */
-  putMany(writes: readonly RatingWrite[]): Promise<Rating[]>
+  putMany(writes: readonly RatingWrite[]): Promise<(Rating | IdempotencyKeyReusedError)[]>
+  /** Answers whether there was one. Writes that were accepted before don't bring it back. */
   remove(subject: string, user: string): Promise<boolean>
   find(subject: string, user: string): Promise<Rating | undefined>
   /** Newest change first. @throws {CursorError} */
   list(subject: string, query: ListQuery): Promise<Page<Rating>>
   /** Zeros for a subject without ratings. */
   scores(subject: string): Promise<ScoreCounts>
+  /** Forgets keys, and deletions for the sake of late writes, of before a time. */
+  forgetBefore(time: Date): Promise<void>
   /** Resolves if the store answers. */
   ping(): Promise<void>
   close(): Promise<void>

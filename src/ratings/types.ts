@@ -10,7 +10,15 @@ export interface Rating {
   readonly updatedAt: Date
 }
 
-export type RatingWrite = Pick<Rating, 'subject' | 'user' | 'score' | 'comment'>
+export interface RatingWrite extends Pick<Rating, 'subject' | 'user' | 'score' | 'comment'> {
+  /** By which its sender repeats a request, and the same request only; his own, 1 to 255 characters. */
+  readonly idempotencyKey?: string
+  /** When a write that comes late was accepted, in microseconds since 1970. It replaces nothing that is later; without it a write replaces all. */
+  readonly acceptedAtMicros?: number
+}
+
+/** What became of a rating: it is committed, or safe in the region until the store is back. */
+export type Rated = { readonly status: 'stored'; readonly rating: Rating } | { readonly status: 'queued' }
 
 /** What all ratings of a subject come to; kept by the transaction that stores a rating. */
 export interface Summary {
@@ -38,9 +46,12 @@ export interface ListQuery {
 
 /** What callers of the ratings see. */
 export interface RatingsApi {
-  /** Resolves when the rating is committed. @throws {StoreUnavailableError} if it could not be: nothing is stored then, or a retry is harmless. */
-  rate(write: RatingWrite): Promise<Rating>
-  /** Answers whether there was one. */
+  /**
+   * Resolves when the rating is committed, or safe until it can be. @throws {StoreUnavailableError} if it is neither: nothing is
+   * stored then, or a retry is harmless. @throws {IdempotencyKeyReusedError}
+   */
+  rate(write: RatingWrite): Promise<Rated>
+  /** Answers whether there was one. @throws {StoreUnavailableError} also while ratings that came before wait for the store. */
   remove(subject: string, user: string): Promise<boolean>
   find(subject: string, user: string): Promise<Rating | undefined>
   /** Newest change first. @throws {CursorError} for a cursor this service didn't make. */

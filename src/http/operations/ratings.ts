@@ -1,27 +1,36 @@
+import type { Context } from 'hono'
 import type { z } from 'zod'
 import { StoreUnavailableError } from '../../ratings/errors.ts'
-import type { Rating } from '../../ratings/types.ts'
+import type { Rated, Rating } from '../../ratings/types.ts'
 import { requireScope, type Identity } from '../auth/authenticator.ts'
+import { idempotencyKeyOf } from '../idempotency-key.ts'
 import { operation, type Answer, type Services } from '../operation.ts'
 import { ProblemError, retryAfter } from '../problems.ts'
 import { rateLimitHeaders } from '../rate-limit-headers.ts'
 import * as schemas from '../schemas.ts'
 
-interface Stored {
-  readonly rating: Rating
+interface RateAnswer {
+  readonly rated: Rated
   readonly headers: Readonly<Record<string, string>>
 }
 
 /** Takes the caller's tokens, then stores his rating; tokens for a rating that could not be stored are given back. */
 async function rate(
   { limiter, ratings, ratingsLimit }: Services,
-  identity: Identity,
-  body: z.output<typeof schemas.ratingBody>,
-): Promise<Stored> {
+  { identity, body }: { identity: Identity; body: z.output<typeof schemas.ratingBody> },
+  context: Context,
+): Promise<RateAnswer> {
   const user = requireSubject(identity)
-  const write = { subject: body.subject, user, score: body.score, comment: body.comment ?? null }
+  const idempotencyKey = idempotencyKeyOf(context)
+  const write = {
+    subject: body.subject,
+    user,
+    score: body.score,
+    comment: body.comment ?? null,
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+  }
   const limit = ratingsLimit()
-  if (!limit) return { rating: await ratings.rate(write), headers: {} }
+  if (!limit) return { rated: await ratings.rate(write), headers: {} }
   const decision = limiter.take(limit.name, user, limit.cost)
   const headers = rateLimitHeaders(decision)
   if (!decision.allowed) {
@@ -30,7 +39,7 @@ async function rate(
     })
   }
   try {
-    return { rating: await ratings.rate(write), headers }
+    return { rated: await ratings.rate(write), headers }
   } catch (error) {
     if (error instanceof StoreUnavailableError) limiter.give(limit.name, user, limit.cost)
     throw error
@@ -59,6 +68,11 @@ function ratingJson(rating: Rating): Record<string, unknown> {
   }
 }
 
+const accepted = {
+  description: 'The store is away. The rating is safe in the region, and stored when the store is back.',
+  schema: schemas.queued,
+}
+
 export const ratingOperations = [
   operation({
     method: 'post',
@@ -75,9 +89,12 @@ export const ratingOperations = [
       rateLimited: true,
     },
     problems: ['rate-limited', 'store-unavailable'],
-    handle: async (services, { identity, body }): Promise<Answer> => {
-      const { rating, headers } = await rate(services, identity, body)
-      return { status: 201, headers, json: ratingJson(rating) }
+    idempotent: true,
+    accepted,
+    handle: async (services, call, context): Promise<Answer> => {
+      const { rated, headers } = await rate(services, call, context)
+      if (rated.status === 'queued') return { status: 202, headers, json: rated }
+      return { status: 201, headers, json: ratingJson(rated.rating) }
     },
   }),
   operation({
@@ -90,8 +107,11 @@ export const ratingOperations = [
     body: schemas.ratingBody,
     success: { status: 200, description: 'The rating is committed.', schema: schemas.ok, rateLimited: true },
     problems: ['rate-limited', 'store-unavailable'],
-    handle: async (services, { identity, body }): Promise<Answer> => {
-      const { headers } = await rate(services, identity, body)
+    idempotent: true,
+    accepted,
+    handle: async (services, call, context): Promise<Answer> => {
+      const { rated, headers } = await rate(services, call, context)
+      if (rated.status === 'queued') return { status: 202, headers, json: rated }
       return { status: 200, headers, json: { status: 'ok' } }
     },
   }),
