@@ -144,7 +144,7 @@ test.each([
   [
     'a queue shorter than a batch',
     `${shares}store: {group_commit: {queue_max: 499}}`,
-    '2:35 store.group_commit.queue_max: 499 is not allowed; allowed: 500 (batch_max) or more',
+    '2:35 store.group_commit.queue_max: 499 is not allowed; allowed: 2000 (batch_max) or more',
   ],
   [
     'a host for all without auth',

@@ -194,10 +194,16 @@ const sync = section({
 
 const groupCommit = section({
   max_delay: duration(0, 100)
-    .prefault('2ms')
-    .describe('How long a rating waits for others to be committed with.'),
-  batch_max: wholeNumber(1, 5000).default(500).describe('Ratings in one statement.'),
-  in_flight_max: wholeNumber(1, 64).default(2).describe('Statements under way at once.'),
+    .prefault('20ms')
+    .describe(
+      'How long a rating waits for others at most, while statements are under way. Less where the store is near: statements are spread over the round trip.',
+    ),
+  batch_max: wholeNumber(1, 5000)
+    .default(2000)
+    .describe('Ratings in one statement at most. Less where the store is near.'),
+  in_flight_max: wholeNumber(1, 64)
+    .default(8)
+    .describe('Statements under way at once, pipelined over the connections.'),
   queue_max: wholeNumber(1, 1_000_000)
     .default(10_000)
     .describe('Ratings that wait at most; more are refused with 503. At least `batch_max`.'),

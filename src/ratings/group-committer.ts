@@ -1,14 +1,10 @@
+import { BatchTuner, type BatchBounds } from './batch-tuner.ts'
 import { OverloadedError, StoreUnavailableError, type IdempotencyKeyReusedError } from './errors.ts'
 import type { Rating, RatingWrite } from './types.ts'
 
-export interface GroupCommitOptions {
+export interface GroupCommitOptions extends BatchBounds {
   /** Commits all or none; see the store. */
   readonly commit: (writes: readonly RatingWrite[]) => Promise<(Rating | IdempotencyKeyReusedError)[]>
-  /** How long a write waits for company while another batch is under way. */
-  readonly maxDelayMs: number
-  readonly batchMax: number
-  /** Batches under way at once. */
-  readonly inFlightMax: number
   /** Writes waiting at most. */
   readonly queueMax: number
   /** Called when a batch has ended, before its callers are answered. */
@@ -34,13 +30,14 @@ const retryAfterMs = 1000
 
 /**
  * Commits writes in groups: all that have come by the time a batch goes. The first of an idle store goes as soon as what is
- * ready now has come; while batches are under way the next one gathers, until it is full, `maxDelayMs` have passed, or a batch
- * comes back. A caller is answered when his write is committed, or has failed.
+ * ready now has come; while batches are under way the next one gathers, until it is full, a while has passed, or a batch
+ * comes back. How much is full and how long a while is, follows from what batches have taken, within bounds. A caller is answered when his write is committed, or has failed.
  */
 export class GroupCommitter {
   readonly #options: GroupCommitOptions
   readonly #schedule: NonNullable<GroupCommitOptions['schedule']>
   readonly #nowMs: () => number
+  readonly #tuner: BatchTuner
   #queue: Waiting[] = []
   #inFlight = 0
   #cancelTimer: (() => void) | undefined
@@ -48,6 +45,7 @@ export class GroupCommitter {
 
   constructor(options: GroupCommitOptions) {
     this.#options = options
+    this.#tuner = new BatchTuner(options)
     this.#schedule = options.schedule ?? scheduleOnTimers
     this.#nowMs = options.nowMs ?? ((): number => performance.now())
   }
@@ -77,19 +75,16 @@ export class GroupCommitter {
 
   #arrange(): void {
     if (this.#queue.length === 0 || this.#inFlight >= this.#options.inFlightMax) return
-    if (this.#queue.length >= this.#options.batchMax) return this.#send()
+    if (this.#queue.length >= this.#tuner.batchMax) return this.#send()
     if (this.#cancelTimer) return
-    this.#cancelTimer = this.#schedule(
-      () => this.#send(),
-      this.#inFlight === 0 ? 0 : this.#options.maxDelayMs,
-    )
+    this.#cancelTimer = this.#schedule(() => this.#send(), this.#inFlight === 0 ? 0 : this.#tuner.delayMs)
   }
 
   #send(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
     if (this.#queue.length === 0 || this.#inFlight >= this.#options.inFlightMax) return
-    const batch = this.#queue.splice(0, this.#options.batchMax)
+    const batch = this.#queue.splice(0, this.#tuner.batchMax)
     this.#inFlight++
     void this.#commit(batch).finally(() => {
       this.#inFlight--
@@ -109,6 +104,7 @@ export class GroupCommitter {
       this.#options.onBatch?.({ writes, durationMs: this.#nowMs() - startMs, failed })
     try {
       const outcomes = await this.#options.commit(writes)
+      this.#tuner.note(writes.length, this.#nowMs() - startMs)
       ended(false)
       for (const [index, { resolve, reject }] of batch.entries()) {
         const outcome = outcomes[index]!

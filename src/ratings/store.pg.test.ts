@@ -50,6 +50,8 @@ describe('PostgreSQL', () => {
         user: `user${random(30)}`,
         score: 1 + random(5),
         comment: null,
+        ...(random(4) === 0 && { idempotencyKey: `key${random(200)}` }),
+        ...(random(4) === 0 && { acceptedAtMicros: (Date.now() - random(1000)) * 1000 }),
       }))
     const hammer = async (store: (typeof stores)[number]): Promise<void> => {
       for (let i = 0; i < 60; i++) {
@@ -57,7 +59,15 @@ describe('PostgreSQL', () => {
         else await store.putMany(batch())
       }
     }
+    // A deadlock or a serialization failure would be an error here.
     await Promise.all(stores.flatMap((store) => [hammer(store), hammer(store)]))
+    const sql = connect(url)
+    const stats = await sql.query<{ deadlocks: number }>(
+      'select deadlocks::int from pg_stat_database where datname = current_database()',
+      [],
+    )
+    expect(stats[0]!.deadlocks).toBe(0)
+    await sql.close()
     for (let i = 0; i < 10; i++) {
       const { items } = await stores[0]!.list(`subject${i}`, { limit: 100 })
       const histogram = [1, 2, 3, 4, 5].map((score) => items.filter((item) => item.score === score).length)
