@@ -8,6 +8,8 @@ export interface DelayingProxy {
   cut(): void
   /** What was held back passes now, late, as when TCP sends it again. */
   heal(): void
+  /** Ends all connections at once, as when a machine on the way starts anew; what is on the way is gone. */
+  reset(): void
   close(): Promise<void>
 }
 
@@ -52,6 +54,10 @@ class Proxy implements DelayingProxy {
   heal(): void {
     this.#isCut = false
     for (const lane of this.#lanes) lane.deliver()
+  }
+
+  reset(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy()
   }
 
   async close(): Promise<void> {

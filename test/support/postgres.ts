@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
@@ -12,11 +12,11 @@ export interface PostgresServer {
   readonly url: string
   /** Ends it and removes its files. */
   stop(): Promise<void>
-  /** Ends it as `kill -9` would; `restart` brings it back. */
-  kill(): Promise<void>
+  /** Ends it and all its processes, as a machine that fails would, or by a signal to it; `restart` brings it back. */
+  kill(signal?: 'SIGKILL' | 'SIGQUIT'): Promise<void>
   restart(): Promise<void>
-  /** A new, empty database; answers its URL. */
-  createDatabase(): Promise<string>
+  /** A new, empty database, in a directory of its own if one is given; answers its URL. */
+  createDatabase(place?: string): Promise<string>
 }
 
 const startTimeoutMs = 60_000
@@ -48,8 +48,11 @@ export async function startPostgres(): Promise<PostgresServer> {
     const exit = once(child, 'exit')
     // The postmaster: the child itself, or what it runs in another user's name.
     const pid = Number(execFileSync('head', ['-1', join(data, 'postmaster.pid')], { encoding: 'utf8' }))
+    const children = childrenOf(pid)
     process.kill(pid, signal)
     await exit
+    // They would go on for a while without it, and write while the next one starts.
+    for (const one of children) await killed(one)
   }
   const restart = async (): Promise<void> => {
     if (existsSync(join(data, 'postmaster.pid'))) rmSync(join(data, 'postmaster.pid'))
@@ -60,18 +63,42 @@ export async function startPostgres(): Promise<PostgresServer> {
   return {
     url,
     restart,
-    kill: () => end('SIGKILL'),
+    kill: (signal = 'SIGKILL') => end(signal),
     stop: async () => {
       await end('SIGINT')
       rmSync(directory, { recursive: true, force: true })
     },
-    createDatabase: async () => {
+    createDatabase: async (place) => {
       const name = `test_${++databases}`
       const sql = postgres(url, { max: 1, onnotice: () => {} })
-      await sql.unsafe(`create database ${name}`)
+      if (place !== undefined) {
+        execFileSync('chmod', ['777', place])
+        if (process.getuid?.() === 0) execFileSync('chown', ['postgres', place])
+        await sql.unsafe(`create tablespace ${name} location '${place}'`)
+      }
+      await sql.unsafe(`create database ${name} ${place === undefined ? '' : `tablespace ${name}`}`)
       await sql.end()
       return url.replace(/postgres$/, name)
     },
+  }
+}
+
+/** Of a process on Linux; elsewhere nobody knows. */
+function childrenOf(pid: number): number[] {
+  const file = `/proc/${pid}/task/${pid}/children`
+  if (!existsSync(file)) return []
+  return readFileSync(file, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+}
+
+/** Kills a process, and resolves when it is gone. */
+async function killed(pid: number): Promise<void> {
+  for (;;) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      return
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
 

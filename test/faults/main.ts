@@ -1,0 +1,38 @@
+import { parseArgs } from 'node:util'
+import { runFault, type RunResult } from './run.ts'
+import { FaultWorld } from './world.ts'
+
+const usage = `Harms the store under load, and checks that no answered rating is lost or counted twice.
+
+  npm run faults                            200 runs   [--runs N] [--seed SEED of the first]`
+
+const { values } = parseArgs({
+  options: { runs: { type: 'string', default: '200' }, seed: { type: 'string' }, help: { type: 'boolean' } },
+})
+const count = Number(values.runs)
+const first = Number(values.seed ?? Math.floor(Math.random() * 1_000_000))
+if (values.help || !Number.isInteger(count) || count < 1 || !Number.isInteger(first)) {
+  console.error(usage)
+  process.exit(2)
+}
+
+console.log(`${count} runs from seed ${first} on (again: npm run faults -- --runs ${count} --seed ${first})`)
+const world = await FaultWorld.start()
+const results: RunResult[] = []
+for (let seed = first; seed < first + count; seed++) {
+  const result = await runFault(world, seed)
+  results.push(result)
+  const { stored, queued, unknown } = result.counts
+  console.log(`seed ${seed}: ${result.fault}; ${stored} stored, ${queued} queued, ${unknown} unknown`)
+  for (const wrong of result.wrongs) console.log(`  WRONG: ${wrong}`)
+}
+await world.stop()
+
+const sum = (of: (result: RunResult) => number): number =>
+  results.reduce((total, result) => total + of(result), 0)
+const wrong = sum((result) => result.wrongs.length)
+const deadlocks = Math.max(...results.map((result) => result.deadlocks))
+console.log(
+  `${count} runs: ${sum(({ counts }) => counts.stored)} stored, ${sum(({ counts }) => counts.queued)} queued, ${sum(({ counts }) => counts.unknown)} unknown; ${wrong} wrong, ${deadlocks} deadlocks`,
+)
+process.exit(wrong > 0 || deadlocks > 0 ? 1 : 0)
