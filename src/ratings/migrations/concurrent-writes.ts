@@ -45,11 +45,11 @@ export const concurrentWrites = `
     select (1 + pg_backend_pid() % 15)::smallint
   $$;
 
-  -- Adds n ratings of a score to a summary.
-  create function change_summary(of_subject text, score smallint, n int) returns void
+  -- Adds n ratings of a score to a part of a summary.
+  create function change_summary(of_subject text, of_part smallint, score smallint, n int) returns void
   language sql volatile as $$
     insert into subject_summaries as s (subject, part, count, scores_1, scores_2, scores_3, scores_4, scores_5)
-    values (of_subject, own_summary_part(), n, n * (score = 1)::int, n * (score = 2)::int, n * (score = 3)::int,
+    values (of_subject, of_part, n, n * (score = 1)::int, n * (score = 2)::int, n * (score = 3)::int,
       n * (score = 4)::int, n * (score = 5)::int)
     on conflict (subject, part) do update set count = s.count + excluded.count,
       scores_1 = s.scores_1 + excluded.scores_1, scores_2 = s.scores_2 + excluded.scores_2,
@@ -165,7 +165,9 @@ export const concurrentWrites = `
           and r.updated_at = 'epoch'::timestamptz + i.micros * interval '1 microsecond' and r.updated_at <= d.removed_at
         returning r.subject, r.score
       loop
-        perform change_summary(undone.subject, undone.score, -1);
+        -- The part that the statement above has changed, so that nothing more is waited for.
+        perform change_summary(undone.subject, case when undone.subject = any (quiet) then 0 else own_summary_part() end::smallint,
+          undone.score, -1);
       end loop;
     end if;
     perform keep_deadline(deadline_micros);
@@ -183,7 +185,7 @@ export const concurrentWrites = `
     end if;
     insert into removed_ratings as d (subject, user_id, removed_at) values (of_subject, of_user, clock_timestamp())
     on conflict (subject, user_id) do update set removed_at = greatest(d.removed_at, excluded.removed_at);
-    perform change_summary(of_subject, old_score, -1);
+    perform change_summary(of_subject, own_summary_part(), old_score, -1);
     perform keep_deadline(deadline_micros);
     return true;
   end $$;
