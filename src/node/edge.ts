@@ -79,7 +79,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     authenticated: config.auth.mode === 'required',
     bodyBytesMax: config.http.maxBodyBytes,
     nowMs: () => performance.now(),
-    ready: () => readiness({ closing, storeAnswers: !breaker.isOpen, limiter }),
+    ready: () => readiness({ closing, store: storeState(breaker, options.queue), limiter }),
     metrics: () => metrics.scrape(),
     observe: (request) => {
       requests++
@@ -161,18 +161,30 @@ function startRatings(
   }
 }
 
-function readiness(state: { closing: boolean; storeAnswers: boolean; limiter: Limiter }): {
+interface StoreState {
+  readonly text: string
+  readonly canRate: boolean
+}
+
+/** With a queue a node is of use while the store is away: a balancer that took all of them out would make it worse. */
+function storeState(breaker: CircuitBreaker, queue: WriteQueue | undefined): StoreState {
+  if (!breaker.isOpen) return { text: 'answers', canRate: true }
+  if (queue) return { text: 'does not answer; ratings are queued', canRate: true }
+  return { text: 'does not answer', canRate: false }
+}
+
+function readiness(state: { closing: boolean; store: StoreState; limiter: Limiter }): {
   ready: boolean
   checks: Record<string, string>
 } {
   const peers = state.limiter.peers()
   const checks = {
     node: state.closing ? 'stopping' : 'serving',
-    store: state.storeAnswers ? 'answers' : 'does not answer',
+    store: state.store.text,
     // Out of contact a node still serves, by its own region's share.
     replication: `${peers.filter(({ inContact }) => inContact).length} of ${peers.length} replicas in contact`,
   }
-  return { ready: !state.closing && state.storeAnswers, checks }
+  return { ready: !state.closing && state.store.canRate, checks }
 }
 
 function totalsOf(limiter: Limiter, counts: { requests: number; ratings: number }): EdgeTotals {

@@ -43,8 +43,9 @@ async function untilFlushed(world: FaultWorld): Promise<void> {
     const queued = await world.queued()
     if (queued > 0) throw new Error(`${queued} ratings wait in the queues`)
     for (const { url } of world.edges) {
-      const { status } = await fetch(`${url}/ready`)
-      if (status !== 200) throw new Error(`an edge is not ready: ${status}`)
+      const answer = await fetch(`${url}/ready`)
+      const { checks } = (await answer.json()) as { checks: { store: string } }
+      if (checks.store !== 'answers') throw new Error(`an edge is not ready: the store ${checks.store}`)
     }
   })
 }
