@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startDelayingProxy } from '../../test/support/delaying-proxy.ts'
 import { startPostgres, type PostgresServer } from '../../test/support/postgres.ts'
 import { StoreUnavailableError } from './errors.ts'
 import { migrate, NewerSchemaError } from './migrations.ts'
@@ -74,6 +75,32 @@ describe('PostgreSQL', () => {
       expect(await stores[0]!.scores(`subject${i}`)).toEqual({ count: items.length, histogram })
     }
     await Promise.all(stores.map((store) => store.close()))
+  })
+
+  test('a write that the network held back until it was given up is not stored when it arrives', async () => {
+    const url = new URL(await server.createDatabase())
+    const direct = connect(url.href)
+    const proxy = await startDelayingProxy({ targetPort: Number(url.port), delayMs: 0 })
+    url.port = String(proxy.port)
+    const store = await openSqlStore(
+      openPostgres({ url: url.href, poolMax: 1, connectTimeoutMs: 5000, statementTimeoutMs: 500 }),
+    )
+    const rating = { subject: 'tea', user: 'alice', comment: null }
+    await store.putMany([{ ...rating, score: 1 }])
+    proxy.cut()
+    const writing = store.putMany([{ ...rating, score: 2 }]).catch((error: unknown) => error)
+    const removing = store.remove('tea', 'alice').catch((error: unknown) => error)
+    expect(await Promise.all([writing, removing])).toEqual(
+      Array.from({ length: 2 }, () => expect.any(StoreUnavailableError)),
+    )
+    proxy.heal()
+    await store.close()
+    // A backend ends after what was sent to it.
+    const backends = `select 1 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`
+    await expect.poll(() => direct.query(backends, []), { timeout: 20_000 }).toEqual([])
+    expect(await direct.query('select score::int from ratings', [])).toEqual([{ score: 1 }])
+    await direct.close()
+    await proxy.close()
   })
 
   test('while the server is down the store is unavailable, without naming its address; afterwards it works again', async () => {

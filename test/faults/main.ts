@@ -19,7 +19,9 @@ if (values.help || !Number.isInteger(count) || count < 1 || !Number.isInteger(fi
 console.log(`${count} runs from seed ${first} on (again: npm run faults -- --runs ${count} --seed ${first})`)
 const world = await FaultWorld.start()
 const results: RunResult[] = []
-for (let seed = first; seed < first + count; seed++) {
+const stopping = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
+for (let seed = first; seed < first + count && !stopping.signal.aborted; seed++) {
   const result = await runFault(world, seed)
   results.push(result)
   const { stored, queued, unknown } = result.counts
@@ -33,6 +35,6 @@ const sum = (of: (result: RunResult) => number): number =>
 const wrong = sum((result) => result.wrongs.length)
 const deadlocks = Math.max(...results.map((result) => result.deadlocks))
 console.log(
-  `${count} runs: ${sum(({ counts }) => counts.stored)} stored, ${sum(({ counts }) => counts.queued)} queued, ${sum(({ counts }) => counts.unknown)} unknown; ${wrong} wrong, ${deadlocks} deadlocks`,
+  `${results.length} runs: ${sum(({ counts }) => counts.stored)} stored, ${sum(({ counts }) => counts.queued)} queued, ${sum(({ counts }) => counts.unknown)} unknown; ${wrong} wrong, ${deadlocks} deadlocks`,
 )
 process.exit(wrong > 0 || deadlocks > 0 ? 1 : 0)
