@@ -6,6 +6,7 @@ import type { Key64 } from '../limiter/types.ts'
 import { Metrics } from '../metrics/metrics.ts'
 import { decodeInvalidation, encodeInvalidation } from '../ratings/invalidation.ts'
 import { CircuitBreaker, guarded } from '../ratings/circuit-breaker.ts'
+import { StoreUnavailableError } from '../ratings/errors.ts'
 import { RatingsService } from '../ratings/ratings-service.ts'
 import type { RatingStore } from '../ratings/store.ts'
 import type { WriteQueue } from '../ratings/write-queue.ts'
@@ -85,7 +86,12 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       requests++
       metrics.observeRequest(request)
     },
-    onError: (error, requestId) => logger.error({ err: error, requestId }, 'a request failed'),
+    // That the store is away is told once; as many requests fail then as come.
+    onError: (error, requestId) =>
+      logger[error instanceof StoreUnavailableError ? 'debug' : 'error'](
+        { err: error, requestId },
+        'a request failed',
+      ),
   })
   const stop = async (): Promise<void> => {
     await drivenRatings.stop()
@@ -128,8 +134,10 @@ function startRatings(
 ): DrivenRatings {
   const breaker = new CircuitBreaker({
     probe: () => store.ping(),
-    onChange: (isOpen) =>
-      isOpen ? logger.warn('the store does not answer') : logger.info('the store answers again'),
+    onChange: (isOpen, failure) =>
+      isOpen
+        ? logger.warn({ err: failure }, 'the store does not answer')
+        : logger.info('the store answers again'),
   })
   const guardedStore = guarded(store, breaker)
   const ratings = new RatingsService({

@@ -4,8 +4,8 @@ import type { RatingStore } from './store.ts'
 export interface CircuitBreakerOptions {
   /** Resolves if the store answers; bounded in time. */
   readonly probe: () => Promise<void>
-  /** Called when the circuit has opened or closed. */
-  readonly onChange?: (isOpen: boolean) => void
+  /** Called when the circuit has opened, with the last failure, or closed. */
+  readonly onChange?: (isOpen: boolean, failure?: unknown) => void
   /** Runs something after some milliseconds; answers how to call it off. */
   readonly schedule?: (run: () => void, delayMs: number) => () => void
 }
@@ -57,20 +57,20 @@ export class CircuitBreaker {
   async #observe<T>(work: () => Promise<T>): Promise<T> {
     try {
       const value = await work()
-      this.#note(true)
+      this.#note()
       return value
     } catch (error) {
-      this.#note(!(error instanceof StoreUnavailableError))
+      this.#note(error instanceof StoreUnavailableError ? error : undefined)
       throw error
     }
   }
 
-  #note(answered: boolean): void {
-    this.#failures = answered ? 0 : this.#failures + 1
-    const isOpen = answered ? false : this.#isOpen || this.#failures >= failuresMax
+  #note(failure?: StoreUnavailableError): void {
+    this.#failures = failure ? this.#failures + 1 : 0
+    const isOpen = failure !== undefined && (this.#isOpen || this.#failures >= failuresMax)
     if (isOpen === this.#isOpen) return
     this.#isOpen = isOpen
-    this.#options.onChange?.(isOpen)
+    this.#options.onChange?.(isOpen, failure)
     this.#plan()
   }
 
