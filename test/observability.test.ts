@@ -1,7 +1,8 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { dashboardFile, dashboardText } from '../scripts/dashboard/main.ts'
+import { figures } from '../src/metrics/figures.testing.ts'
 import { Metrics } from '../src/metrics/metrics.ts'
 import {
   alertsFile,
@@ -13,7 +14,7 @@ import {
   ruleTestFiles,
   textOf,
 } from './support/observability-files.ts'
-import { readFileSync } from 'node:fs'
+import { withTable } from './support/with-table.ts'
 
 interface RuleTest {
   readonly name: string
@@ -29,46 +30,32 @@ const recorded = rulesOf(recordingFile)
 const ruleTests = ruleTestFiles.flatMap((file) => (parse(textOf(file)) as { tests: RuleTest[] }).tests)
 const runbooks = [...new Set(alerts.map(({ annotations }) => annotations?.['runbook'] ?? ''))]
 
-/** Names of time series that an edge shows, histograms' parts among them. */
+/** What an edge shows that has something of everything to show. */
+let exposition: string
+/** Names of its time series, histograms' parts among them. */
 let shown: Set<string>
 
 beforeAll(async () => {
-  const metrics = new Metrics('us', () => ({
-    limits: [],
-    peers: [],
-    regions: [],
-    replication: {
-      contactTimeoutMs: 0,
-      batchesSent: 0,
-      bytesSent: 0,
-      batchesReceived: 0,
-      batchesRefused: 0,
-      bytesReceived: 0,
-      entriesSent: 0,
-      entriesReceived: 0,
-      entriesUnknown: 0,
-      malformed: 0,
-      gaps: 0,
-      transfersStarted: 0,
-      dropped: 0,
-    },
-    store: {
-      reachable: true,
-      queued: 0,
-      awaitingStore: 0,
-      stored: 0,
-      cacheEntries: 0,
-      cacheHits: 0,
-      cacheMisses: 0,
-    },
-  }))
-  const { body } = await metrics.scrape()
-  shown = new Set(
-    [...body.matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(([, name, type]) =>
-      type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name!],
-    ),
-  )
+  const metrics = new Metrics('us', () => figures)
+  metrics.observeRequest({ route: '/rating', status: 503, durationMs: 1 })
+  metrics.observeBatch({ size: 1, durationMs: 1, failed: false })
+  exposition = (await metrics.scrape()).body
+  shown = new Set([...exposition.matchAll(/^([a-z0-9_]+)[{ ]/gm)].map(([, name]) => name!))
 })
+
+/** The metrics of an edge's own, as docs/metrics.md lists them. */
+function metricsTable(): string {
+  const rows = [...exposition.matchAll(/^# HELP (openclaw_\w+) (.+)\n# TYPE \w+ (\w+)$/gm)].map(
+    ([, name, help, type]) => {
+      const sample = exposition.match(new RegExp(`^${name}(?:_bucket)?\\{(.*)\\}`, 'm'))![1]!
+      const labels = [...sample.matchAll(/(\w+)="/g)]
+        .map(([, label]) => label!)
+        .filter((label) => !['region', 'le'].includes(label))
+      return `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`
+    },
+  )
+  return ['| metric | type | labels | meaning |', '|---|---|---|---|', ...rows].join('\n')
+}
 
 /** Metrics that a text names: of an edge, or recorded. */
 function named(text: string): string[] {
@@ -125,6 +112,11 @@ test.each(runbooks)('%s says what it means, what users see, how to check and wha
   for (const part of ['**Means.**', '**Users see**', '**Check**', '**Do**'])
     expect(textOf(file)).toContain(part)
   expect(unknown(textOf(file))).toEqual([])
+})
+
+test('docs/metrics.md lists the metrics as they are (vitest -u writes them)', async () => {
+  const renewed = withTable(textOf('docs/metrics.md'), 'metrics', metricsTable())
+  await expect(renewed).toMatchFileSnapshot(pathOf('docs/metrics.md'))
 })
 
 test('recording rules use metrics that there are', () => {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { withTable } from '../../test/support/with-table.ts'
 import { variables } from './overlay.ts'
 import { allowedText, nodeAt, settingsNode, type SchemaNode } from './schema-node.ts'
 
@@ -55,14 +56,6 @@ function environmentTable(): string {
   ])
   const plain = variables.map(({ name, path }) => [`\`${name}\``, `\`${path}\``])
   return table(['Variable', 'Sets'], [...named, ...plain])
-}
-
-function withTable(document: string, marker: string, contents: string): string {
-  const [start, end] = [`<!-- ${marker} -->`, `<!-- /${marker} -->`]
-  const [before, rest] = document.split(start)
-  const after = rest?.split(end)[1]
-  if (before === undefined || after === undefined) throw new Error(`the document has no place for ${marker}`)
-  return `${before}${start}\n\n${contents}\n\n${end}${after}`
 }
 
 test('every key has a description and says what is allowed', () => {
