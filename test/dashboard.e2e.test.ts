@@ -59,6 +59,8 @@ async function drive(url: string): Promise<void> {
       post(`${url}/rating?user=user${turn % 7}`, { subject: 'tea', score: 1 + (turn % 5) }),
       fetch(`${url}/v1/subjects/tea`),
       fetch(`${url}/v1/subjects/water`),
+      // Never in the cache.
+      fetch(`${url}/v1/subjects/new${turn}`),
       post(`${url}/v1/limits/ratings/take`, { key: 'busy', cost: 100 }),
       post(`${url}/v1/limits/nope/take`, { key: 'x', cost: 1 }),
     ])
@@ -122,14 +124,15 @@ test('a store that is gone is seen, and so is its return', async () => {
   await cluster.postgres.kill()
   const reachable = (): Promise<number[]> => ask('openclaw_store_reachable').then(numbers)
   await eventually(async () => expect(await reachable()).toEqual([0, 0, 0]))
-  await eventually(async () =>
-    expect(
-      regionsIn(await ask('sum by (region) (rate(openclaw_errors_total{code="503"}[10s])) > 0')),
-    ).toEqual(regions.toSorted()),
-  )
-  await eventually(async () =>
-    expect(regionsIn(await ask('region:openclaw_errors:ratio_rate5m > 0'))).toEqual(regions.toSorted()),
-  )
+  for (const expr of [
+    'sum by (region) (rate(openclaw_errors_total{code="503"}[10s])) > 0',
+    'region:openclaw_errors:ratio_rate5m > 0',
+    'openclaw_store_outage_queue_depth > 0',
+  ])
+    await eventually(async () => expect(regionsIn(await ask(expr))).toEqual(regions.toSorted()))
   await cluster.postgres.restart()
   await eventually(async () => expect(await reachable()).toEqual([1, 1, 1]))
+  await eventually(async () =>
+    expect(numbers(await ask('openclaw_store_outage_queue_depth'))).toEqual([0, 0, 0]),
+  )
 })

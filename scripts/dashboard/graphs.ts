@@ -250,9 +250,15 @@ export const rows: readonly { readonly title: string; readonly graphs: readonly 
       },
       {
         title: 'Ratings Waiting',
-        description: 'To be committed.',
+        description: 'To be committed; and in the durable queue of a region, for when the store is back.',
         unit: 'short',
-        queries: [{ expr: `sum by (region) (openclaw_store_queue_depth{${r}})`, legend: '{{region}}' }],
+        queries: [
+          { expr: `sum by (region) (openclaw_store_queue_depth{${r}})`, legend: '{{region}}' },
+          {
+            expr: `max by (region) (openclaw_store_outage_queue_depth{${r}})`,
+            legend: '{{region}} durable queue',
+          },
+        ],
       },
       {
         title: 'Ratings Stored',
