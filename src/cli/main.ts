@@ -1,14 +1,18 @@
 #!/usr/bin/env node
+import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import { dev } from './dev.ts'
-import { explain, fail } from './fail.ts'
+import { exitCodes, failBy } from './fail.ts'
+import { wholeNumber } from './numbers.ts'
+import { addProjectCommands } from './project-commands.ts'
 import { serve } from './serve.ts'
 
-const program = new Command('openclaw')
+const program = new Command(basename(process.argv[1] ?? '') === 'ubos' ? 'ubos' : 'openclaw')
   .description('A ratings API for many regions whose rate limits hold across all of them.')
   .version(packageJson.version)
   .showHelpAfterError()
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : exitCodes.wrongInput))
 
 program
   .command('dev')
@@ -16,7 +20,7 @@ program
   .addOption(new Option('-c, --config <file>', 'the configuration').default('token_buckets.yaml'))
   .addOption(
     new Option('-p, --port <port>', "the first region's port, the others follow; 0: any free ports")
-      .argParser(portNumber)
+      .argParser(wholeNumber('--port', 0, 65_535))
       .default(8081),
   )
   .addOption(new Option('-d, --data-dir <directory>', 'where the ratings are kept').default('.openclaw/data'))
@@ -29,24 +33,12 @@ program
   .requiredOption('-c, --config <file>', 'the configuration')
   .requiredOption('-r, --region <region>', 'the region that this node serves')
   .addOption(
-    new Option('--ordinal <number>', "the node's number in its region").argParser(ordinalNumber).default(0),
+    new Option('--ordinal <number>', "the node's number in its region")
+      .argParser(wholeNumber('--ordinal', 0, 9999))
+      .default(0),
   )
   .action(serve)
 
-await program.parseAsync().catch((error: unknown) => fail(explain(error)))
+addProjectCommands(program)
 
-function portNumber(text: string): number {
-  return wholeNumber(text, { name: '--port', min: 0, max: 65_535 })
-}
-
-function ordinalNumber(text: string): number {
-  return wholeNumber(text, { name: '--ordinal', min: 0, max: 9999 })
-}
-
-function wholeNumber(text: string, { name, min, max }: { name: string; min: number; max: number }): number {
-  const value = Number(text)
-  if (/^\d+$/.test(text) && value >= min && value <= max) return value
-  return program.error(`${name} ${text} is not allowed; allowed: a whole number from ${min} to ${max}`, {
-    exitCode: 2,
-  })
-}
+await program.parseAsync().catch((error: unknown) => failBy(error, { json: process.argv.includes('--json') }))

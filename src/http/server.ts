@@ -1,6 +1,8 @@
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
+import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
+import { Server as NetServer, type Socket } from 'node:net'
 
 export interface ServerOptions {
   readonly app: Hono
@@ -16,8 +18,13 @@ export interface ServerOptions {
 
 export interface RunningServer {
   readonly url: string
-  /** Stops accepting, lets requests under way finish, and cuts off those that haven't by the deadline. */
-  close(options: { readonly deadlineMs: number }): Promise<void>
+  /** Serves a connection that another process accepted and read nothing from. */
+  take(connection: Socket): void
+  /**
+   * Stops accepting, lets requests under way finish, and cuts off those that haven't by the deadline. With `keepIdle` idle connections
+   * last as long as they would have otherwise, and the next request on each is answered: its caller may have sent it already.
+   */
+  close(options: { readonly deadlineMs: number; readonly keepIdle: boolean }): Promise<void>
 }
 
 const headerBytesMax = 16 * 1024
@@ -35,6 +42,11 @@ export function startServer(options: ServerOptions): Promise<RunningServer> {
   server.maxConnections = options.maxConnections
   let closing = false
   const underWay = new Set<ServerResponse>()
+  const connections = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
   const listener = getRequestListener(options.app.fetch)
   server.on('request', (request, response) => {
     if (closing) lastOnConnection(response)
@@ -48,10 +60,15 @@ export function startServer(options: ServerOptions): Promise<RunningServer> {
       server.off('error', reject)
       resolve({
         url: urlOf(server),
-        close: ({ deadlineMs }) => {
+        take: (socket) => {
+          if (connections.size >= options.maxConnections) socket.destroy()
+          else server.emit('connection', socket)
+          socket.resume()
+        },
+        close: async ({ deadlineMs, keepIdle }) => {
           closing = true
           for (const response of underWay) lastOnConnection(response)
-          return close(server, deadlineMs)
+          await close(server, { connections, deadlineMs, keepIdle })
         },
       })
     })
@@ -70,13 +87,18 @@ function urlOf(server: Server): string {
   return `http://${host}:${address.port}`
 }
 
-function close(server: Server, deadlineMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), deadlineMs)
-    // Also closes idle connections.
-    server.close(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
+async function close(
+  server: Server,
+  options: { connections: ReadonlySet<Socket>; deadlineMs: number; keepIdle: boolean },
+): Promise<void> {
+  const { connections, deadlineMs, keepIdle } = options
+  const timer = setTimeout(() => {
+    for (const socket of connections) socket.destroy()
+  }, deadlineMs)
+  // That of HTTP closes idle connections too; that of TCP only stops accepting.
+  NetServer.prototype.close.call(server)
+  if (!keepIdle) server.closeIdleConnections()
+  await Promise.all([...connections].map((socket) => once(socket, 'close')))
+  clearTimeout(timer)
+  server.close()
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { EdgeConfig } from '../config/edge-config.ts'
 import { createApp } from '../http/app.ts'
 import { startServer } from '../http/server.ts'
@@ -49,8 +50,10 @@ export interface Edge {
   totals(): EdgeTotals
   /** Puts the limits and the log level of another configuration in force. */
   reconfigure(config: EdgeConfig): void
-  /** Finishes what is under way, sends the last batch, and leaves the network. */
-  close(): Promise<void>
+  /** Serves a connection that another process accepted. */
+  take(connection: Socket): void
+  /** Finishes what is under way, sends the last batch, and leaves the network. With `keepIdle` see {@link RunningServer.close}. */
+  close(options?: { readonly keepIdle: boolean }): Promise<void>
 }
 
 /** How often the store is told to forget what is older than it need be. */
@@ -113,9 +116,10 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       limiter.setLimits(next.limits)
       logger.level = next.log.level
     },
-    close: async () => {
+    take: (connection) => server.take(connection),
+    close: async ({ keepIdle } = { keepIdle: false }) => {
       closing = true
-      await server.close({ deadlineMs: config.http.shutdownTimeoutMs })
+      await server.close({ deadlineMs: config.http.shutdownTimeoutMs, keepIdle })
       await stop()
     },
   }

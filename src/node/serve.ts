@@ -58,7 +58,7 @@ export async function startNode(options: ServeOptions): Promise<Edge> {
         logger,
         port: config.http.port,
       })
-      return { ...edge, close: () => inTurn(() => edge.close(), close) }
+      return { ...edge, close: (how) => inTurn(() => edge.close(how), close) }
     } catch (error) {
       await close()
       throw error

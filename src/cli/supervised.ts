@@ -1,0 +1,18 @@
+import { Socket } from 'node:net'
+import type { FromEdge, ToEdge } from '../deploy/local/edge-messages.ts'
+import type { Edge } from '../node/edge.ts'
+
+/** Serves the connections that a supervisor hands over, if there is one; resolves when it says stop, or is gone. */
+export function untilSupervisorStops(edge: Edge): Promise<void> {
+  if (!process.send) return new Promise(() => {})
+  return new Promise((resolve) => {
+    process.on('message', (message: ToEdge, handle: unknown) => {
+      if (message.type === 'stop') resolve()
+      // Undefined if the caller hung up on the way.
+      else if (handle instanceof Socket) edge.take(handle)
+    })
+    process.once('disconnect', () => resolve())
+    const listening: FromEdge = { type: 'listening', url: edge.url }
+    process.send?.(listening)
+  })
+}

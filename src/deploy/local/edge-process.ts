@@ -1,0 +1,140 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { probeReady } from '../probe.ts'
+import type { FromEdge, ToEdge } from './edge-messages.ts'
+import type { ConnectionTaker } from './front.ts'
+import { LogFile } from './log-file.ts'
+
+export interface EdgeSpec {
+  readonly region: string
+  readonly ordinal: number
+  readonly configFile: string
+  readonly env: Readonly<Record<string, string>>
+  readonly heapMiB: number
+  readonly logFile: string
+  /** How long it may take to become ready. */
+  readonly readyTimeoutMs: number
+  /** How long it may take to end before it is killed. */
+  readonly stopTimeoutMs: number
+}
+
+/** How this package's own command line is started: a program, and its first arguments. */
+export type EdgeCommand = readonly [program: string, ...args: string[]]
+
+/** An edge ended or stayed unready when it had to become ready. */
+export class EdgeFailedError extends Error {
+  override readonly name = 'EdgeFailedError'
+}
+
+const probePauseMs = 50
+/** How long an edge that is ready may take to hear the others: until then it would count what is owed as unspent. */
+const contactWaitMs = 5000
+/** The caller's environment is no part of a release; of it only what programs need. */
+const inherited = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE']
+
+/** An edge in a process of its own, which this process feeds with connections. */
+export class EdgeProcess implements ConnectionTaker {
+  readonly replica: string
+  readonly startedAt = new Date()
+  readonly #child: ChildProcess
+  readonly #spec: EdgeSpec
+  readonly #log: LogFile
+  #url: string | undefined
+  #isStopping = false
+
+  constructor(command: EdgeCommand, spec: EdgeSpec) {
+    const { region, ordinal } = spec
+    this.replica = `${region}/${ordinal}`
+    this.#spec = spec
+    this.#log = new LogFile(spec.logFile)
+    const [program, ...args] = command
+    const serve = ['serve', '--config', spec.configFile, '--region', region, '--ordinal', String(ordinal)]
+    this.#child = spawn(program, [`--max-old-space-size=${spec.heapMiB}`, ...args, ...serve], {
+      env: { ...inheritedEnvironment(), ...spec.env },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    })
+    this.#log.follow(this.#child.stdout, this.#child.stderr)
+    this.#child.on('message', (message: FromEdge) => (this.#url = message.url))
+    this.#child.on('error', (error) => this.#log.append(`${error.message}\n`))
+    this.#child.once('close', () => this.#log.close())
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
+  get hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null || this.pid === 0
+  }
+
+  /** Calls back if it ends without having been told to. */
+  onCrash(callback: () => void): void {
+    this.#child.once('exit', () => {
+      if (!this.#isStopping) callback()
+    })
+  }
+
+  /** Resolves when the edge is ready, and in contact with the others if they answer. @throws {EdgeFailedError} */
+  async ready(): Promise<void> {
+    const startedMs = performance.now()
+    let readyMs: number | undefined
+    let last = 'it did not listen'
+    while (!this.hasEnded) {
+      const waitedMs = performance.now() - startedMs
+      if (waitedMs > this.#spec.readyTimeoutMs) {
+        await this.stop()
+        throw new EdgeFailedError(
+          `${this.replica} was not ready within ${this.#spec.readyTimeoutMs} ms (${last})`,
+        )
+      }
+      if (this.#url !== undefined) {
+        const answer = await probeReady(this.#url)
+        if (answer.isReady) readyMs ??= waitedMs
+        if (answer.isReady && (answer.isInContact || waitedMs - (readyMs ?? 0) > contactWaitMs)) return
+        last = answer.reason
+      }
+      await sleep(probePauseMs)
+    }
+    throw new EdgeFailedError(
+      `${this.replica} ended before it was ready (${this.#exit()}); its last words:\n${this.#log.tail.trimEnd()}`,
+    )
+  }
+
+  take(socket: Socket): Promise<boolean> {
+    return this.#send({ type: 'connection' }, socket)
+  }
+
+  /** Lets it finish what is under way; resolves when it has ended. */
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    if (this.hasEnded) return
+    const ended = once(this.#child, 'exit')
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), this.#spec.stopTimeoutMs)
+    if (!(await this.#send({ type: 'stop' }))) this.#child.kill('SIGTERM')
+    await ended
+    clearTimeout(timer)
+  }
+
+  #send(message: ToEdge, socket?: Socket): Promise<boolean> {
+    if (!this.#child.connected) return Promise.resolve(false)
+    return new Promise((resolve) => {
+      this.#child.send(message, socket, {}, (error) => resolve(error === null))
+    })
+  }
+
+  #exit(): string {
+    const { exitCode, signalCode } = this.#child
+    return signalCode === null ? `exit code ${exitCode}` : signalCode
+  }
+}
+
+export function inheritedEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    inherited.flatMap((name) => {
+      const value = process.env[name]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
+}

@@ -1,0 +1,20 @@
+import { join } from 'node:path'
+
+/** Where the local target keeps what; all of it under the project's `.openclaw`, which `destroy` removes. */
+export const layout = (projectDir: string) => {
+  const root = join(projectDir, '.openclaw')
+  return {
+    root,
+    addresses: join(root, 'local.json'),
+    /** Relative to the project: the path of a socket has to be short. */
+    socket: join('.openclaw', 'control.sock'),
+    /** The servers that run, for who comes after a supervisor that was killed. */
+    processes: join(root, 'processes.json'),
+    logs: join(root, 'logs'),
+    log: (name: string) => join(root, 'logs', `${name}.log`),
+    nats: (region: string) => join(root, 'nats', region),
+    postgres: join(root, 'postgres'),
+  }
+}
+
+export type Layout = ReturnType<typeof layout>

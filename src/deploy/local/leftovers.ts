@@ -1,0 +1,62 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { replaceFile } from '../project.ts'
+
+const schema = z.array(z.object({ name: z.string(), pid: z.int().min(1), started: z.string() }))
+
+/** A process that was started, told from a later one of the same number by when it began. */
+export type StartedProcess = Readonly<z.infer<typeof schema>[number]>
+
+const pauseMs = 50
+const stopTimeoutMs = 20_000
+
+export async function noteProcesses(
+  file: string,
+  processes: readonly { name: string; pid: number }[],
+): Promise<void> {
+  const noted = processes.flatMap(({ name, pid }) => {
+    const started = startOf(pid)
+    return started === undefined ? [] : [{ name, pid, started }]
+  })
+  await replaceFile(file, `${JSON.stringify(noted)}\n`, 0o600)
+}
+
+/** Ends the processes of a file that still run, such as after their supervisor was killed; answers which. */
+export async function endLeftovers(file: string): Promise<readonly string[]> {
+  const text = await readFile(file, 'utf8').catch(() => '[]')
+  const left = schema.parse(JSON.parse(text)).filter(isRunning)
+  for (const { pid } of left) process.kill(pid, 'SIGINT')
+  const deadlineMs = performance.now() + stopTimeoutMs
+  while (left.some(isRunning)) {
+    if (performance.now() > deadlineMs) {
+      for (const one of left.filter(isRunning)) process.kill(one.pid, 'SIGKILL')
+    }
+    await sleep(pauseMs)
+  }
+  await rm(file, { force: true })
+  return left.map(({ name }) => name)
+}
+
+function isRunning({ pid, started }: StartedProcess): boolean {
+  return startOf(pid) === started
+}
+
+/** When a process began, in a form that is only good for comparing; undefined if there is none. */
+function startOf(pid: number): string | undefined {
+  if (process.platform !== 'linux') {
+    const { stdout } = spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' })
+    return stdout.trim() || undefined
+  }
+  try {
+    // Behind the name, which may hold anything, the state is the first field and the start the 20th (proc(5)).
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+    return fields[0] === 'Z' ? undefined : fields[19]
+  } catch {
+    return undefined
+  }
+}

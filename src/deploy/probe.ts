@@ -1,0 +1,54 @@
+import { request as requestHttp, type IncomingMessage, type RequestOptions } from 'node:http'
+import { request as requestHttps } from 'node:https'
+
+export interface Readiness {
+  readonly isReady: boolean
+  /** Whether it hears all replicas that it knows of; true for one that is alone. */
+  readonly isInContact: boolean
+  /** Why not, in words. */
+  readonly reason: string
+}
+
+const timeoutMs = 2000
+const bodyCharsMax = 65_536
+
+/** Asks an edge on this machine whether it is ready. */
+export async function probeReady(url: string): Promise<Readiness> {
+  try {
+    const { status, body } = await get(new URL('/ready', url))
+    const [, heard, known] = /(\d+) of (\d+) replicas in contact/.exec(body) ?? []
+    return { isReady: status === 200, isInContact: heard === known, reason: `${status} ${body}` }
+  } catch (error) {
+    return {
+      isReady: false,
+      isInContact: false,
+      reason: error instanceof Error ? error.message : 'no answer',
+    }
+  }
+}
+
+function get(url: URL): Promise<{ status: number; body: string }> {
+  const options: RequestOptions & { rejectUnauthorized: boolean } = {
+    agent: false,
+    timeout: timeoutMs,
+    // A process that this one started, on loopback: its certificate is for the name that others know it by.
+    rejectUnauthorized: false,
+  }
+  return new Promise((resolve, reject) => {
+    const onResponse = (response: IncomingMessage): void => {
+      let body = ''
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body = (body + text).slice(0, bodyCharsMax)
+      })
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }))
+      response.on('error', reject)
+    }
+    const request =
+      url.protocol === 'https:'
+        ? requestHttps(url, options, onResponse)
+        : requestHttp(url, options, onResponse)
+    request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)))
+    request.on('error', reject)
+    request.end()
+  })
+}
