@@ -77,4 +77,5 @@ test('when it is closed, who waits is let go', async () => {
   caller.resume()
   front.close()
   await closed
+  expect(caller.destroyed).toBe(true)
 })
