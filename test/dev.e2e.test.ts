@@ -147,7 +147,7 @@ test('a configuration with mistakes is refused at the start, with all of them an
     'token_buckets:\n  us-east-1:\n    capacity: -5\n    refill_per_sec: fast\n    burst: 3\n',
   )
   const refused = startCli(['dev', '--config', wrong, '--port', '0', '--data-dir', join(dataDir, 'other')])
-  expect(await refused.ended()).toBe(1)
+  expect(await refused.ended()).toBe(2)
   expect(refused.output()).toContain('wrong.yaml:3:15 token_buckets.us-east-1.capacity: -5 is not allowed')
   expect(refused.output()).toContain('wrong.yaml:4:21 token_buckets.us-east-1.refill_per_sec')
   expect(refused.output()).toContain('wrong.yaml:5:5')
