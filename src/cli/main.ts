@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { basename } from 'node:path'
+import tab from '@bomb.sh/tab/commander'
 import { Command, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import { dev } from './dev.ts'
@@ -40,5 +41,6 @@ program
   .action(serve)
 
 addProjectCommands(program)
+tab(program, { completionCommandName: 'completion' })
 
 await program.parseAsync().catch((error: unknown) => failBy(error, { json: process.argv.includes('--json') }))
