@@ -3,8 +3,9 @@ import { request as requestHttps } from 'node:https'
 
 export interface Readiness {
   readonly isReady: boolean
-  /** Whether it hears all replicas that it knows of; true for one that is alone. */
-  readonly isInContact: boolean
+  /** Replicas that it hears, and those that it knows of: also those that are gone. */
+  readonly heard: number
+  readonly known: number
   /** Why not, in words. */
   readonly reason: string
 }
@@ -16,12 +17,18 @@ const bodyCharsMax = 65_536
 export async function probeReady(url: string): Promise<Readiness> {
   try {
     const { status, body } = await get(new URL('/ready', url))
-    const [, heard, known] = /(\d+) of (\d+) replicas in contact/.exec(body) ?? []
-    return { isReady: status === 200, isInContact: heard === known, reason: `${status} ${body}` }
+    const [, heard = 0, known = 0] = /(\d+) of (\d+) replicas in contact/.exec(body) ?? []
+    return {
+      isReady: status === 200,
+      heard: Number(heard),
+      known: Number(known),
+      reason: `${status} ${body}`,
+    }
   } catch (error) {
     return {
       isReady: false,
-      isInContact: false,
+      heard: 0,
+      known: 0,
       reason: error instanceof Error ? error.message : 'no answer',
     }
   }

@@ -1,5 +1,5 @@
 import type { Malformed } from './codec.ts'
-import type { ReplicaId } from './transport.ts'
+import { regionOf, type ReplicaId } from './transport.ts'
 
 /** Why news was dropped; an unknown limit means that the other has another configuration, or another hash key. */
 export type Problem = Malformed | 'unknown limit' | 'too many replicas'
@@ -27,4 +27,15 @@ export interface PeerStatus {
   readonly silentMs: number
   /** How long a message is under way, in milliseconds; undefined before the first that was echoed. */
   readonly delayMs: number | undefined
+}
+
+/**
+ * Leaves out replicas that are silent for long while others of their region are heard: those were stopped, by a deploy or because
+ * fewer are wanted. Where a whole region is silent, all of it is missed.
+ */
+export function withoutStopped(peers: readonly PeerStatus[], self: ReplicaId, afterMs: number): PeerStatus[] {
+  const heard = new Set(
+    [self, ...peers.filter((peer) => peer.inContact).map((peer) => peer.replica)].map(regionOf),
+  )
+  return peers.filter(({ replica, silentMs }) => silentMs < afterMs || !heard.has(regionOf(replica)))
 }

@@ -15,7 +15,7 @@ import type {
 import { nameHash } from './name-hash.ts'
 import { newPeer, type Peer } from './peer.ts'
 import type { ReplicatedTable } from './replicated-table.ts'
-import type { PeerStatus, Problem, ReplicationStats } from './replication-status.ts'
+import { withoutStopped, type PeerStatus, type Problem, type ReplicationStats } from './replication-status.ts'
 import { RoundTrips, smoothed } from './round-trips.ts'
 import { regionOf, type ReplicaId, type Transport } from './transport.ts'
 
@@ -41,6 +41,8 @@ const peersMax = 255
 const transferTimeouts = 2
 const incarnationTimeouts = 10
 const slotTimeouts = 1000
+/** In contact time-outs: when a silent replica counts as stopped, if others of its region are heard. */
+const stoppedTimeouts = 10
 /** A batch that others overtook is waited for this part of a contact time-out. */
 const gapPatienceParts = 4
 
@@ -118,14 +120,17 @@ export class Replicator {
     return this.#peers.values().find((peer) => peer.slot === slot)?.replica
   }
 
+  /** The other replicas, but for those that were stopped; see {@link withoutStopped}. */
   peers(): PeerStatus[] {
-    const nowMs = this.#options.nowMs()
-    return [...this.#peers.values()].map((peer) => ({
+    const { nowMs: now, transport, contactTimeoutMs } = this.#options
+    const nowMs = now()
+    const peers = [...this.#peers.values()].map((peer) => ({
       replica: peer.replica,
       inContact: this.#inContact(peer, nowMs),
       silentMs: nowMs - peer.heardAtMs,
       delayMs: peer.delayMs,
     }))
+    return withoutStopped(peers, transport.self, stoppedTimeouts * contactTimeoutMs)
   }
 
   /** Once a batch interval: sends what changed, asks again for what did not come, and notices who is in contact. */

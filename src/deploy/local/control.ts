@@ -37,7 +37,9 @@ export async function serveControl(
   await chmod(socketPath, 0o600)
   return {
     close: async () => {
+      // Answers under way are finished.
       server.close()
+      await once(server, 'close')
       await rm(socketPath, { force: true })
     },
   }

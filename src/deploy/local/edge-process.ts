@@ -92,7 +92,8 @@ export class EdgeProcess implements ConnectionTaker {
       if (this.#url !== undefined) {
         const answer = await probeReady(this.#url)
         if (answer.isReady) readyMs ??= waitedMs
-        if (answer.isReady && (answer.isInContact || waitedMs - (readyMs ?? 0) > contactWaitMs)) return
+        const isInContact = answer.heard === answer.known
+        if (answer.isReady && (isInContact || waitedMs - (readyMs ?? 0) > contactWaitMs)) return
         last = answer.reason
       }
       await sleep(probePauseMs)
