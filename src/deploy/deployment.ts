@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path'
 import type { EdgeConfig } from '../config/edge-config.ts'
 import { readConfig } from './config-check.ts'
 import type { EdgeAddress } from './edges-file.ts'
+import { hasSection } from './edge-yaml.ts'
 import { changeEnvironment, type EdgeEnvironment } from './environment.ts'
 import { readProject, type Project } from './project.ts'
 import { digests, Releases, type Release, type ReleaseContents } from './releases.ts'
@@ -61,7 +62,7 @@ export async function planDeploy(target: Target, request: DeployRequest): Promis
   const text = await readText(resolve(projectDir, configFile), configFile)
   const config = readConfig(text, { file: configFile, env: { OPENCLAW_HASH_KEY: key, ...env } })
   const contents = { image, config: text, env }
-  await check(target, project, { config, file: configFile })
+  await check(target, project, { config, file: configFile, text, env })
   return {
     contents,
     key,
@@ -102,7 +103,7 @@ export async function planRollback(
   const key = await target.hashKey()
   const file = `release ${number}`
   const config = readConfig(contents.config, { file, env: { OPENCLAW_HASH_KEY: key, ...contents.env } })
-  await check(target, project, { config, file })
+  await check(target, project, { config, file, text: contents.config, env: contents.env })
   return {
     contents,
     key,
@@ -116,7 +117,7 @@ export async function planRollback(
 async function check(
   target: Target,
   { edges }: Project,
-  { config, file }: { config: EdgeConfig; file: string },
+  { config, file, text, env }: { config: EdgeConfig; file: string; text: string; env: EdgeEnvironment },
 ): Promise<void> {
   const unknown = edges.filter(({ region }) => !config.regions.includes(region))
   const problems = [
@@ -124,7 +125,11 @@ async function check(
       ({ region }) =>
         `${file}: the region ${region} is provisioned, and has no share of any limit; allowed: ${config.regions.join(', ')}`,
     ),
-    ...(await target.missing(edges, { hasStore: config.store.url !== null })),
+    ...(await target.missing(edges, {
+      hasStore: config.store.url !== null,
+      saysWhoMayCall: hasSection(text, 'auth'),
+      env,
+    })),
   ]
   if (problems.length > 0) throw new NotDeployableError(problems.join('\n'))
 }

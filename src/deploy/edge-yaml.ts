@@ -9,3 +9,8 @@ export function edgeYaml(text: string, fields: EdgeFields): string {
   for (const [path, value] of fields) document.setIn(path, value)
   return document.toString()
 }
+
+/** Whether a configuration has a section of that name at its top. */
+export function hasSection(text: string, name: string): boolean {
+  return parseDocument(text).has(name)
+}

@@ -3,6 +3,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isMap as isYamlMap, isSeq, parseDocument } from 'yaml'
 import { z } from 'zod'
+import { kubernetesSchema, type KubernetesSettings } from './kubernetes/settings.ts'
 import { sizes, type Size } from './sizes.ts'
 
 export const projectFile = 'openclaw.yaml'
@@ -20,6 +21,8 @@ export interface Project {
   readonly name: string
   readonly target: TargetName
   readonly edges: readonly WantedEdge[]
+  /** Of the target `kubernetes`. */
+  readonly kubernetes?: KubernetesSettings | undefined
 }
 
 /** The directory holds no project. */
@@ -63,6 +66,7 @@ const schema = z.strictObject({
       'a region is listed twice',
     )
     .default([]),
+  kubernetes: kubernetesSchema.optional(),
 })
 
 /** @throws {NoProjectError} @throws {ProjectError} */

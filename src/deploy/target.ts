@@ -1,4 +1,5 @@
 import type { EdgeAddress } from './edges-file.ts'
+import type { EdgeEnvironment } from './environment.ts'
 import type { WantedEdge } from './project.ts'
 import type { Release } from './releases.ts'
 
@@ -33,6 +34,15 @@ export interface Finding {
   readonly advice?: string
 }
 
+/** What of a release a target may have to object to. */
+export interface ReleaseNeeds {
+  /** It names a PostgreSQL. */
+  readonly hasStore: boolean
+  /** Its configuration says who may call, or that nobody is checked. */
+  readonly saysWhoMayCall: boolean
+  readonly env: EdgeEnvironment
+}
+
 /** A release did not become healthy, and what ran before runs again. */
 export class RolloutError extends Error {
   override readonly name = 'RolloutError'
@@ -45,7 +55,7 @@ export interface Target {
   /** The secret by which the replicas hash keys, unless the environment of a release says. */
   hashKey(): Promise<string>
   /** Why a release can't be rolled out here, if so: what is missing. A line each. */
-  missing(edges: readonly WantedEdge[], release: { readonly hasStore: boolean }): Promise<readonly string[]>
+  missing(edges: readonly WantedEdge[], release: ReleaseNeeds): Promise<readonly string[]>
   /**
    * Puts a release in force, one node after the other, without losing a request. Answers where it is reached.
    * @throws {RolloutError} if it doesn't become healthy; then what ran before runs again.

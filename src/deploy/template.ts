@@ -85,8 +85,18 @@ function projectText(name: string, target: TargetName): string {
 name: ${name}
 target: ${target}
 edges: []
-`
+${target === 'kubernetes' ? kubernetesText : ''}`
 }
+
+const kubernetesText = `
+# {region} stands for the region.
+kubernetes:
+  context: '{region}' # of kubectl
+  namespace: openclaw
+  url: https://{region}.api.example.com
+  nats_leaf_url: tls://nats.{region}.internal.example.com:7422
+  jetstream_domain: hub
+`
 
 function readmeText(name: string): string {
   return `# ${name}

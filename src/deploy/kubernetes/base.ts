@@ -1,0 +1,231 @@
+/** Kubernetes objects as plain data, of the shape that its API has. */
+export interface Manifest {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> }
+  readonly [field: string]: unknown
+}
+
+/** A part of one. */
+type Part = Readonly<Record<string, unknown>>
+
+export const appName = 'openclaw-edge'
+export const edgeContainer = 'edge'
+export const natsContainer = 'nats'
+/** Replaced by the release's image in each overlay. */
+export const imagePlaceholder = 'openclaw-edge'
+const natsImage = 'nats:2.11-alpine'
+export const httpPort = 8080
+export const natsPort = 4222
+const natsMonitorPort = 8222
+/** The user `node` of the image. */
+const edgeUser = 1000
+const replicasMin = 2
+const replicasMax = 6
+const cpuPercent = 70
+/** Until every proxy knows that a pod goes, new requests still come to it. */
+const preStopSec = 5
+
+const labels = { 'app.kubernetes.io/name': appName }
+
+const hardened = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ['ALL'] },
+}
+
+/** What is the same in all regions. */
+export function baseManifests(options: { readonly shutdownTimeoutSec: number }): readonly Manifest[] {
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: appName, labels },
+      automountServiceAccountToken: false,
+    },
+    service(appName, { ports: [{ name: 'http', port: 80, targetPort: 'http' }] }),
+    // Gives pods their names; ready or not, for they find each other by NATS.
+    service(`${appName}-pods`, {
+      clusterIP: 'None',
+      publishNotReadyAddresses: true,
+      ports: [{ name: 'http', port: httpPort, targetPort: 'http' }],
+    }),
+    statefulSet(options.shutdownTimeoutSec),
+    {
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: { name: appName, labels },
+      spec: { maxUnavailable: 1, selector: { matchLabels: labels } },
+    },
+    autoscaler(),
+    networkPolicy(),
+  ]
+}
+
+function service(name: string, spec: Part): Manifest {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, labels },
+    spec: { selector: labels, ...spec },
+  }
+}
+
+/**
+ * How many there are is the autoscaler's affair. Pods keep their numbers, which are the replicas' ordinals, and are replaced one at a time, each
+ * when the one before is ready.
+ */
+function statefulSet(shutdownTimeoutSec: number): Manifest {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: { name: appName, labels },
+    spec: {
+      serviceName: `${appName}-pods`,
+      selector: { matchLabels: labels },
+      podManagementPolicy: 'OrderedReady',
+      updateStrategy: { type: 'RollingUpdate' },
+      minReadySeconds: 5,
+      template: {
+        metadata: { labels },
+        spec: {
+          serviceAccountName: appName,
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          terminationGracePeriodSeconds: preStopSec + shutdownTimeoutSec + 15,
+          securityContext: {
+            runAsNonRoot: true,
+            runAsUser: edgeUser,
+            runAsGroup: edgeUser,
+            fsGroup: edgeUser,
+            seccompProfile: { type: 'RuntimeDefault' },
+          },
+          topologySpreadConstraints: [
+            {
+              maxSkew: 1,
+              topologyKey: 'kubernetes.io/hostname',
+              whenUnsatisfiable: 'ScheduleAnyway',
+              labelSelector: { matchLabels: labels },
+            },
+          ],
+          initContainers: [natsSidecar()],
+          containers: [edge()],
+          volumes: [
+            { name: 'config', configMap: { name: appName } },
+            { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
+          ],
+        },
+      },
+    },
+  }
+}
+
+function edge(): Part {
+  return {
+    name: edgeContainer,
+    image: imagePlaceholder,
+    args: [
+      'serve',
+      '--config=/etc/openclaw/config.yaml',
+      '--region=$(OPENCLAW_REGION)',
+      '--ordinal=$(OPENCLAW_ORDINAL)',
+    ],
+    env: [
+      {
+        name: 'OPENCLAW_ORDINAL',
+        valueFrom: { fieldRef: { fieldPath: "metadata.labels['apps.kubernetes.io/pod-index']" } },
+      },
+    ],
+    envFrom: [{ secretRef: { name: appName } }],
+    ports: [{ name: 'http', containerPort: httpPort }],
+    startupProbe: { ...probe('/health'), periodSeconds: 1, failureThreshold: 60 },
+    livenessProbe: { ...probe('/health'), periodSeconds: 10, failureThreshold: 3 },
+    readinessProbe: { ...probe('/ready'), periodSeconds: 2, failureThreshold: 2 },
+    lifecycle: { preStop: { sleep: { seconds: preStopSec } } },
+    securityContext: hardened,
+    volumeMounts: [
+      { name: 'config', mountPath: '/etc/openclaw', readOnly: true },
+      { name: 'tmp', mountPath: '/tmp' },
+    ],
+  }
+}
+
+function probe(path: string): Part {
+  return { httpGet: { path, port: 'http' }, timeoutSeconds: 3 }
+}
+
+/** A leaf of the region's NATS beside each edge. As a sidecar it is there before the edge starts, and until that has ended. */
+function natsSidecar(): Part {
+  return {
+    name: natsContainer,
+    image: natsImage,
+    restartPolicy: 'Always',
+    args: ['--config', '/etc/openclaw/nats.conf'],
+    env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+    ports: [{ name: 'nats-monitor', containerPort: natsMonitorPort }],
+    startupProbe: {
+      httpGet: { path: '/healthz', port: 'nats-monitor' },
+      periodSeconds: 1,
+      failureThreshold: 60,
+    },
+    livenessProbe: { httpGet: { path: '/healthz', port: 'nats-monitor' }, periodSeconds: 10 },
+    resources: { requests: { cpu: '100m', memory: '64Mi' }, limits: { memory: '128Mi' } },
+    securityContext: hardened,
+    volumeMounts: [{ name: 'config', mountPath: '/etc/openclaw', readOnly: true }],
+  }
+}
+
+function autoscaler(): Manifest {
+  return {
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: appName, labels },
+    spec: {
+      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'StatefulSet', name: appName },
+      minReplicas: replicasMin,
+      maxReplicas: replicasMax,
+      metrics: [
+        {
+          type: 'Resource',
+          resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: cpuPercent } },
+        },
+      ],
+      // A replica that goes takes its leases with it: not at every lull.
+      behavior: { scaleDown: { stabilizationWindowSeconds: 600 } },
+    },
+  }
+}
+
+/** Callers reach the API, and edges reach names, the store, NATS, and the keys that sign tokens; nothing else. */
+function networkPolicy(): Manifest {
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name: appName, labels },
+    spec: {
+      podSelector: { matchLabels: labels },
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [{ ports: [tcp(httpPort)] }],
+      egress: [
+        { ports: [{ protocol: 'UDP', port: 53 }, tcp(53)] },
+        { ports: [tcp(5432), tcp(natsPort), tcp(7422), tcp(443)] },
+      ],
+    },
+  }
+}
+
+function tcp(port: number): Part {
+  return { protocol: 'TCP', port }
+}
+
+/** The configuration of the sidecar: a leaf of the region's NATS, open to its pod only. */
+export function leafConfig(leafUrl: string): string {
+  return `listen: "127.0.0.1:${natsPort}"
+http: "0.0.0.0:${natsMonitorPort}"
+server_name: $POD_NAME
+max_payload: 1MB
+leafnodes {
+  remotes: [{ url: ${JSON.stringify(leafUrl)} }]
+}
+`
+}

@@ -1,0 +1,108 @@
+import { mkdtemp, readFile, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeEach, expect, test } from 'vitest'
+import { CommandError, type RunCommand } from '../command.ts'
+import { Releases, type Release } from '../releases.ts'
+import { RolloutError } from '../target.ts'
+import { KubernetesTarget } from './kubernetes-target.ts'
+import { kubernetesSchema } from './settings.ts'
+
+const settings = kubernetesSchema.parse({
+  url: 'https://{region}.api.example.com',
+  nats_leaf_url: 'tls://nats.{region}.example.com:7422',
+  jetstream_domain: 'hub',
+})
+const project = `name: shop
+target: kubernetes
+edges: [{ region: us, size: small }, { region: eu, size: large }]
+`
+const config =
+  'token_buckets: { us: { capacity: 5, refill_per_sec: 1 }, eu: { capacity: 5, refill_per_sec: 1 } }\n'
+
+let directory: string
+let releases: Releases
+/** What `kubectl` was told, without the directory; a call that matches `failing` fails. */
+let told: string[]
+let failing: RegExp | undefined
+let target: KubernetesTarget
+
+const run: RunCommand = (program, args) => {
+  const line = [program, ...args].join(' ').replaceAll(directory, '')
+  told.push(line)
+  return failing?.test(line) ? Promise.reject(new CommandError('it failed')) : Promise.resolve('2 of 2')
+}
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'openclaw-kubernetes-'))
+  await writeFile(join(directory, 'openclaw.yaml'), project)
+  releases = new Releases(directory)
+  told = []
+  failing = undefined
+  target = new KubernetesTarget(directory, settings, run)
+})
+
+function release(image: string): Promise<Release> {
+  const env = { RATING_DB_URL: 'postgres://rating:hidden@db/rating' }
+  return releases.create({ image, config, env }, { key: 'k', now: new Date(0) })
+}
+
+const rollOut = async (image: string): ReturnType<KubernetesTarget['rollOut']> =>
+  target.rollOut(await release(image), { readyTimeoutMs: 90_000, onProgress: () => {} })
+
+const kustomizeDir = (number: number): string => join(releases.directory(number), 'kubernetes')
+
+test('regions follow one after the other, each when the one before is ready', async () => {
+  expect(await rollOut('shop:1')).toEqual([
+    { replica: 'us/0', url: 'https://us.api.example.com' },
+    { replica: 'eu/0', url: 'https://eu.api.example.com' },
+  ])
+  expect(told).toEqual([
+    'kubectl --context us -n openclaw apply -k /.openclaw/releases/1/kubernetes/overlays/us',
+    'kubectl --context us -n openclaw rollout status statefulset/openclaw-edge --timeout=90s',
+    'kubectl --context eu -n openclaw apply -k /.openclaw/releases/1/kubernetes/overlays/eu',
+    'kubectl --context eu -n openclaw rollout status statefulset/openclaw-edge --timeout=90s',
+  ])
+  expect((await releases.live())?.number).toBe(1)
+})
+
+test('when a region does not become ready, it and those before it go back', async () => {
+  await rollOut('shop:1')
+  told = []
+  failing = /context eu .* rollout status/
+  await expect(rollOut('shop:2')).rejects.toThrow(RolloutError)
+  const applied = told.flatMap((line) => /apply -k .*releases\/(.*)/.exec(line)?.[1] ?? [])
+  expect(applied).toEqual([
+    '2/kubernetes/overlays/us',
+    '2/kubernetes/overlays/eu',
+    '1/kubernetes/overlays/us',
+    '1/kubernetes/overlays/eu',
+  ])
+  expect((await releases.list()).map(({ status }) => status)).toEqual(['live', 'failed'])
+})
+
+test('secrets stand in one file, which its owner only can read, and in no argument', async () => {
+  await rollOut('shop:1')
+  const file = join(kustomizeDir(1), 'overlays/us/edge.env')
+  expect(await readFile(file, 'utf8')).toMatch(
+    /^OPENCLAW_HASH_KEY=[0-9a-f]{64}\nRATING_DB_URL=postgres:\/\/rating:hidden@db\/rating\n$/,
+  )
+  expect((await stat(file)).mode & 0o777).toBe(0o600)
+  expect(told.join('\n')).not.toContain('hidden')
+})
+
+test('what is missing for a release is said at once', async () => {
+  expect(
+    await target.missing([], { hasStore: false, saysWhoMayCall: false, env: { A: '1\n2' } }),
+  ).toHaveLength(3)
+  expect(await target.missing([], { hasStore: true, saysWhoMayCall: true, env: {} })).toEqual([])
+})
+
+test('a cluster that is not reached is a finding', async () => {
+  failing = /context eu/
+  const findings = await target.examine([
+    { region: 'us', size: 'small' },
+    { region: 'eu', size: 'small' },
+  ])
+  expect(findings.map(({ state }) => state)).toEqual(['ok', 'problem'])
+})

@@ -1,0 +1,209 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { CommandError, runCommand, type RunCommand } from '../command.ts'
+import { readConfig } from '../config-check.ts'
+import { removeEdges, writeEdges, type EdgeAddress } from '../edges-file.ts'
+import { readProject, replaceFile, wantEdges, type WantedEdge } from '../project.ts'
+import { Releases, type Release } from '../releases.ts'
+import {
+  RolloutError,
+  type Finding,
+  type LogOptions,
+  type Progress,
+  type ProvisionedEdge,
+  type RolloutOptions,
+  type Target,
+} from '../target.ts'
+import { appName, edgeContainer } from './base.ts'
+import { kustomizeFiles, overlayOf } from './kustomization.ts'
+import { inRegion, type KubernetesSettings } from './settings.ts'
+
+const statefulSet = `statefulset/${appName}`
+const hashKeyBytes = 32
+
+/** Edges as StatefulSets, one in the cluster of each region; `kubectl` and its contexts reach the clusters. */
+export class KubernetesTarget implements Target {
+  readonly #projectDir: string
+  readonly #settings: KubernetesSettings
+  readonly #run: RunCommand
+
+  constructor(projectDir: string, settings: KubernetesSettings, run: RunCommand = runCommand) {
+    this.#projectDir = projectDir
+    this.#settings = settings
+    this.#run = run
+  }
+
+  async provision(edges: readonly WantedEdge[]): Promise<ProvisionedEdge[]> {
+    const project = await wantEdges(this.#projectDir, edges)
+    return project.edges.map((edge) => ({ ...edge, url: inRegion(this.#settings.url, edge.region) }))
+  }
+
+  async hashKey(): Promise<string> {
+    const file = join(this.#projectDir, '.openclaw', 'hash-key')
+    if (!existsSync(file)) {
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+      await replaceFile(file, randomBytes(hashKeyBytes).toString('hex'), 0o600)
+    }
+    return readFile(file, 'utf8')
+  }
+
+  missing(_edges: readonly WantedEdge[], release: Parameters<Target['missing']>[1]): Promise<string[]> {
+    return Promise.resolve([
+      ...(release.hasStore
+        ? []
+        : ['edges of several machines need a store that they share: give --env RATING_DB_URL=postgres://…']),
+      ...(release.saysWhoMayCall
+        ? []
+        : [
+            'the edges are open to their cluster: add the section auth to the configuration, or auth: { mode: off } if what is in front of them checks callers',
+          ]),
+      ...Object.entries(release.env).flatMap(([name, value]) =>
+        /[\r\n]/.test(value) ? [`--env ${name}: a line break is not allowed on this target`] : [],
+      ),
+    ])
+  }
+
+  /** Each StatefulSet replaces one pod at a time, and the regions follow one after the other. */
+  async rollOut(
+    release: Release,
+    { readyTimeoutMs, onProgress }: RolloutOptions,
+  ): Promise<readonly EdgeAddress[]> {
+    const releases = new Releases(this.#projectDir)
+    const before = await releases.live()
+    const { edges } = await readProject(this.#projectDir)
+    const files = await this.#write(release)
+    const touched: WantedEdge[] = []
+    try {
+      for (const edge of edges) {
+        touched.push(edge)
+        await this.#apply(edge, { files, readyTimeoutMs, onProgress })
+      }
+    } catch (error) {
+      await releases.setStatus(release.number, 'failed')
+      const problem = error instanceof Error ? error.message : String(error)
+      onProgress(`release ${release.number} failed: ${problem}`)
+      if (before) await this.#goBack(before, touched, { readyTimeoutMs, onProgress })
+      throw new RolloutError(problem, { cause: error })
+    }
+    await releases.setStatus(release.number, 'live')
+    const addresses = edges.map(({ region }) => ({
+      replica: `${region}/0`,
+      url: inRegion(this.#settings.url, region),
+    }))
+    await writeEdges(this.#projectDir, addresses)
+    return addresses
+  }
+
+  async logs({ regions, lines, follow, onLine }: LogOptions): Promise<void> {
+    const args = ['logs', '-l', `app.kubernetes.io/name=${appName}`, '-c', edgeContainer, `--tail=${lines}`]
+    await Promise.all(
+      regions.map((region) =>
+        this.#kubectl(region, [...args, ...(follow ? ['--follow', '--max-log-requests=20'] : [])], {
+          onLine: (line) => onLine(region, line),
+          ...(follow && { signal: follow }),
+        }),
+      ),
+    )
+  }
+
+  async examine(edges: readonly WantedEdge[]): Promise<Finding[]> {
+    return Promise.all(edges.map(({ region }) => this.#examineRegion(region)))
+  }
+
+  async remains(): Promise<string[]> {
+    if (!existsSync(join(this.#projectDir, '.openclaw'))) return []
+    const { edges } = await readProject(this.#projectDir)
+    const { namespace } = this.#settings
+    return [
+      ...edges.map(({ region }) => `${appName} of ${region} (namespace ${namespace})`),
+      `releases and secrets (${join(this.#projectDir, '.openclaw')})`,
+    ]
+  }
+
+  /** The namespace stays if it holds anything else. */
+  async destroy(onProgress: Progress): Promise<void> {
+    const { edges } = await readProject(this.#projectDir)
+    for (const { region } of edges) {
+      onProgress(`${region} stops`)
+      await this.#kubectl(region, [
+        'delete',
+        'statefulset,service,serviceaccount,configmap,secret,poddisruptionbudget,horizontalpodautoscaler,networkpolicy',
+        '-l',
+        `openclaw/region=${region}`,
+        '--wait',
+      ])
+    }
+    await removeEdges(this.#projectDir)
+    await rm(join(this.#projectDir, '.openclaw'), { recursive: true, force: true })
+  }
+
+  /** Writes what a release is in Kubernetes; answers where. */
+  async #write({ number }: Release): Promise<string> {
+    const releases = new Releases(this.#projectDir)
+    const contents = await releases.contents(number)
+    const { edges } = await readProject(this.#projectDir)
+    const env = { OPENCLAW_HASH_KEY: await this.hashKey(), ...contents.env }
+    const { http } = readConfig(contents.config, { file: releases.configFile(number), env })
+    const directory = join(releases.directory(number), 'kubernetes')
+    const release = { ...contents, number, env, shutdownTimeoutMs: http.shutdownTimeoutMs }
+    for (const [name, text] of kustomizeFiles({ settings: this.#settings, edges, release })) {
+      const file = join(directory, name)
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+      await replaceFile(file, text, 0o600)
+    }
+    return directory
+  }
+
+  async #apply(
+    { region }: WantedEdge,
+    { files, readyTimeoutMs, onProgress }: { files: string; readyTimeoutMs: number; onProgress: Progress },
+  ): Promise<void> {
+    onProgress(`${region} is told`)
+    await this.#kubectl(region, ['apply', '-k', join(files, overlayOf(region))])
+    await this.#kubectl(
+      region,
+      ['rollout', 'status', statefulSet, `--timeout=${Math.ceil(readyTimeoutMs / 1000)}s`],
+      { onLine: (line) => onProgress(`${region}: ${line}`) },
+    )
+    onProgress(`${region} is ready`)
+  }
+
+  async #goBack(
+    before: Release,
+    edges: readonly WantedEdge[],
+    options: { readyTimeoutMs: number; onProgress: Progress },
+  ): Promise<void> {
+    const files = await this.#write(before)
+    for (const edge of edges) {
+      options.onProgress(`${edge.region} goes back to release ${before.number}`)
+      await this.#apply(edge, { files, ...options }).catch((error: unknown) =>
+        options.onProgress(String(error)),
+      )
+    }
+  }
+
+  async #examineRegion(about: string): Promise<Finding> {
+    try {
+      const text = await this.#kubectl(about, [
+        'get',
+        statefulSet,
+        '-o',
+        'jsonpath={.status.readyReplicas} of {.status.replicas} pods are ready',
+      ])
+      const [ready, all] = text.split(' of ').map((part) => Number.parseInt(part, 10) || 0)
+      if (ready === all) return { about, state: 'ok', detail: text.trim() }
+      return { about, state: 'problem', detail: text.trim(), advice: `openclaw logs --region ${about}` }
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error
+      const advice = `check: kubectl --context ${inRegion(this.#settings.context, about)} get pods`
+      return { about, state: 'problem', detail: error.message, advice }
+    }
+  }
+
+  #kubectl(region: string, args: readonly string[], options?: Parameters<RunCommand>[2]): Promise<string> {
+    const { context, namespace } = this.#settings
+    return this.#run('kubectl', ['--context', inRegion(context, region), '-n', namespace, ...args], options)
+  }
+}

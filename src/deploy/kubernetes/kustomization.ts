@@ -1,0 +1,131 @@
+import { stringify } from 'yaml'
+import { edgeYaml } from '../edge-yaml.ts'
+import type { EdgeEnvironment } from '../environment.ts'
+import type { WantedEdge } from '../project.ts'
+import { sizes } from '../sizes.ts'
+import {
+  appName,
+  baseManifests,
+  edgeContainer,
+  httpPort,
+  imagePlaceholder,
+  leafConfig,
+  natsPort,
+  type Manifest,
+} from './base.ts'
+import { inRegion, type KubernetesSettings } from './settings.ts'
+
+/** Files by their path below the directory that `kubectl` is given an overlay of. */
+export type KustomizeFiles = ReadonlyMap<string, string>
+
+export interface KustomizeOptions {
+  readonly settings: KubernetesSettings
+  readonly edges: readonly WantedEdge[]
+  readonly release: {
+    readonly number: number
+    readonly image: string
+    /** The configuration, valid. */
+    readonly config: string
+    readonly env: EdgeEnvironment
+    readonly shutdownTimeoutMs: number
+  }
+}
+
+/** The overlay of a region. */
+export function overlayOf(region: string): string {
+  return `overlays/${region}`
+}
+
+/** A base that is the same everywhere, and an overlay for each region. Only `edge.env` of each overlay holds secrets. */
+export function kustomizeFiles({ settings, edges, release }: KustomizeOptions): KustomizeFiles {
+  const base = baseManifests({ shutdownTimeoutSec: Math.ceil(release.shutdownTimeoutMs / 1000) })
+  const files = new Map<string, string>()
+  for (const manifest of base) files.set(`base/${fileOf(manifest)}`, stringify(manifest))
+  files.set('base/kustomization.yaml', stringify({ ...kustomization, resources: base.map(fileOf) }))
+  for (const edge of edges) {
+    for (const [name, text] of overlay(edge, settings, release))
+      files.set(`${overlayOf(edge.region)}/${name}`, text)
+  }
+  return files
+}
+
+const kustomization = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization' }
+
+function overlay(
+  { region, size }: WantedEdge,
+  settings: KubernetesSettings,
+  release: KustomizeOptions['release'],
+): [string, string][] {
+  const { cpus, memoryMiB } = sizes[size]
+  const memory = `${memoryMiB}Mi`
+  const patch = {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: { name: appName, annotations: { 'openclaw/release': String(release.number) } },
+    spec: {
+      template: {
+        spec: {
+          containers: [
+            {
+              name: edgeContainer,
+              env: [{ name: 'OPENCLAW_REGION', value: region }],
+              // No bound on the processor: a throttled edge is late with everything.
+              resources: { requests: { cpu: `${cpus * 1000}m`, memory }, limits: { memory } },
+            },
+          ],
+        },
+      },
+    },
+  }
+  const config = edgeYaml(release.config, [
+    [['http', 'host'], '0.0.0.0'],
+    [['http', 'port'], httpPort],
+    [
+      ['cluster', 'nats'],
+      { servers: [`nats://127.0.0.1:${natsPort}`], jetstream_domain: settings.jetstream_domain },
+    ],
+  ])
+  return [
+    [
+      'kustomization.yaml',
+      stringify({
+        ...kustomization,
+        namespace: settings.namespace,
+        resources: ['namespace.yaml', '../../base'],
+        labels: [{ pairs: { 'openclaw/region': region } }],
+        images: [{ name: imagePlaceholder, ...imageParts(release.image) }],
+        configMapGenerator: [{ name: appName, files: ['config.yaml', 'nats.conf'] }],
+        secretGenerator: [{ name: appName, envs: ['edge.env'] }],
+        patches: [{ path: 'edge.yaml' }],
+      }),
+    ],
+    [
+      'namespace.yaml',
+      stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: settings.namespace } }),
+    ],
+    ['edge.yaml', stringify(patch)],
+    ['config.yaml', config],
+    ['nats.conf', leafConfig(inRegion(settings.nats_leaf_url, region))],
+    ['edge.env', envFile(release.env)],
+  ]
+}
+
+function fileOf({ kind, metadata }: Manifest): string {
+  return `${kind.toLowerCase()}-${metadata.name}.yaml`
+}
+
+/** `registry:5000/name:tag`, `name@sha256:…`: a colon before the last slash belongs to a port. */
+export function imageParts(image: string): { newName: string; newTag?: string; digest?: string } {
+  const at = image.indexOf('@')
+  if (at >= 0) return { newName: image.slice(0, at), digest: image.slice(at + 1) }
+  const colon = image.lastIndexOf(':')
+  if (colon <= image.lastIndexOf('/')) return { newName: image }
+  return { newName: image.slice(0, colon), newTag: image.slice(colon + 1) }
+}
+
+/** A value can't hold a line break there, which `missing` of the target has refused before. */
+function envFile(env: EdgeEnvironment): string {
+  return Object.entries(env)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('')
+}

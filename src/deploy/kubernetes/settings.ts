@@ -1,0 +1,33 @@
+import { z } from 'zod'
+
+/** In these, `{region}` stands for the region. */
+const perRegion = (allowed: string, pattern: RegExp): z.ZodString =>
+  z.string().max(512).regex(pattern, `not allowed; allowed: ${allowed}`)
+
+/** What `openclaw.yaml` says of Kubernetes. */
+export const kubernetesSchema = z.strictObject({
+  /** The context of `kubectl` for a region. */
+  context: perRegion('the name of a context of kubectl', /^\S+$/).default('{region}'),
+  namespace: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'not allowed; allowed: the name of a namespace')
+    .default('openclaw'),
+  /** Where callers reach a region. */
+  url: perRegion('an http:// or https:// URL', /^https?:\/\/[^\s/]+$/),
+  /** The leaf node port of the region's NATS. */
+  nats_leaf_url: perRegion(
+    'nats-leaf://host:port or tls://host:port, without credentials',
+    /^(?:nats|nats-leaf|tls):\/\/[^\s/@]+$/,
+  ),
+  /** The domain of that NATS's JetStream. */
+  jetstream_domain: z
+    .string()
+    .regex(/^[\w-]{1,64}$/, 'not allowed; allowed: 1 to 64 letters, digits, _ or -'),
+})
+
+export type KubernetesSettings = z.output<typeof kubernetesSchema>
+
+/** A setting for one region. */
+export function inRegion(setting: string, region: string): string {
+  return setting.replaceAll('{region}', region)
+}
