@@ -193,6 +193,6 @@ test('destroy asks where it can, and leaves no process, no port and no file but 
   }
   for (const url of urls) await expect(fetch(`${url}/health`)).rejects.toThrow(/./)
   expect((await readdir(project)).toSorted()).toEqual(
-    ['.git', '.gitignore', 'README.md', 'openclaw.yaml', 'token_buckets.yaml'].toSorted(),
+    ['.git', '.gitignore', 'README.md', 'alerts', 'openclaw.yaml', 'token_buckets.yaml'].toSorted(),
   )
 })
