@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { LocalTarget } from '../src/deploy/local/local-target.ts'
+import type { SupervisorState } from '../src/deploy/local/supervisor.ts'
 import { startCallers } from './support/callers.ts'
 import { eventually } from './support/eventually.ts'
 import { startPostgres, type PostgresServer } from './support/postgres.ts'
@@ -85,7 +86,19 @@ async function tokensConsumed(): Promise<number> {
   return values.reduce((sum, value) => sum + value, 0)
 }
 
-const state = () => new LocalTarget(project, [process.execPath, main]).state()
+/** What the supervisor says. @throws {Error} if there is none. */
+async function state(): Promise<SupervisorState> {
+  const answer = await new LocalTarget(project, [process.execPath, main]).state()
+  if (!answer) throw new Error('no supervisor answers')
+  return answer
+}
+
+/** @throws {Error} while no edge serves there. */
+async function regionState(number: number): Promise<{ pid: number; restarts: number }> {
+  const { pid, restarts } = (await state()).regions[number]!
+  if (pid === undefined) throw new Error('no edge serves')
+  return { pid, restarts }
+}
 
 test('a project is made, and its configuration committed', async () => {
   await succeed(
@@ -162,18 +175,17 @@ test('a release that does not become healthy changes nothing, and no request fai
   expect(stderr).toContain('us-east-1/1 ended before it was ready')
   expect(stderr).not.toContain('hidden')
   expect((await callers.stop()).failures).toEqual([])
-  expect((await state())?.regions).toEqual(before?.regions)
+  expect((await state()).regions).toEqual(before.regions)
 })
 
 test('an edge that is killed comes back, and its address answers meanwhile', async () => {
-  const before = (await state())?.regions[1]
-  process.kill(before?.pid ?? 0, 'SIGKILL')
+  const before = await regionState(1)
+  process.kill(before.pid, 'SIGKILL')
   expect(await get(`${urls[1]}/health`)).toBe('{"status":"ok"}')
   await eventually(async () => {
-    const { pid, restarts } = (await state())!.regions[1]!
+    const { pid, restarts } = await regionState(1)
     expect(restarts).toBe(1)
-    expect(pid).toBeGreaterThan(0)
-    expect(pid).not.toBe(before?.pid)
+    expect(pid).not.toBe(before.pid)
   })
 })
 
@@ -185,12 +197,12 @@ test('a rollback puts the first release in force again', async () => {
 })
 
 test('destroy asks where it can, and leaves no process, no port and no file but the project', async () => {
-  const { regions: running, servers, pid } = (await state())!
+  const { regions: running, servers, pid } = await state()
   expect((await shell('ubos destroy')).code).toBe(2)
   await succeed('ubos destroy --yes')
-  for (const process_ of [...running, ...servers, { pid }]) {
-    expect(() => process.kill(process_.pid ?? 0, 0)).toThrow(/ESRCH/)
-  }
+  const pids = [...running, ...servers, { pid }].map((one) => one.pid!)
+  expect(pids.every((one) => one > 0)).toBe(true)
+  for (const one of pids) expect(() => process.kill(one, 0)).toThrow(/ESRCH/)
   for (const url of urls) await expect(fetch(`${url}/health`)).rejects.toThrow(/./)
   expect((await readdir(project)).toSorted()).toEqual(
     ['.git', '.gitignore', 'README.md', 'alerts', 'openclaw.yaml', 'token_buckets.yaml'].toSorted(),

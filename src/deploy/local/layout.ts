@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 
 /** Where the local target keeps what; all of it under the project's `.openclaw`, which `destroy` removes. */
 export const layout = (projectDir: string) => {
@@ -6,8 +6,7 @@ export const layout = (projectDir: string) => {
   return {
     root,
     addresses: join(root, 'local.json'),
-    /** Relative to the project: the path of a socket has to be short. */
-    socket: join('.openclaw', 'control.sock'),
+    socket: shorter(join(root, 'control.sock')),
     /** The servers that run, for who comes after a supervisor that was killed. */
     processes: join(root, 'processes.json'),
     logs: join(root, 'logs'),
@@ -18,3 +17,9 @@ export const layout = (projectDir: string) => {
 }
 
 export type Layout = ReturnType<typeof layout>
+
+/** The path of a socket may have about 100 bytes; from within the project it has few. */
+function shorter(path: string): string {
+  const fromHere = relative(process.cwd(), path)
+  return fromHere.length < path.length ? fromHere : path
+}
