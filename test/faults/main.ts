@@ -21,14 +21,17 @@ const world = await FaultWorld.start()
 const results: RunResult[] = []
 const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
-for (let seed = first; seed < first + count && !stopping.signal.aborted; seed++) {
-  const result = await runFault(world, seed)
-  results.push(result)
-  const { stored, queued, unknown } = result.counts
-  console.log(`seed ${seed}: ${result.fault}; ${stored} stored, ${queued} queued, ${unknown} unknown`)
-  for (const wrong of result.wrongs) console.log(`  WRONG: ${wrong}`)
+try {
+  for (let seed = first; seed < first + count && !stopping.signal.aborted; seed++) {
+    const result = await runFault(world, seed)
+    results.push(result)
+    const { stored, queued, unknown } = result.counts
+    console.log(`seed ${seed}: ${result.fault}; ${stored} stored, ${queued} queued, ${unknown} unknown`)
+    for (const wrong of result.wrongs) console.log(`  WRONG: ${wrong}`)
+  }
+} finally {
+  await world.stop()
 }
-await world.stop()
 
 const sum = (of: (result: RunResult) => number): number =>
   results.reduce((total, result) => total + of(result), 0)

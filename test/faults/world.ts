@@ -78,6 +78,13 @@ export class FaultWorld {
     await rm(join(this.#disk, 'filler'), { force: true })
   }
 
+  /** @throws {Error} with its last words, if an edge has ended. */
+  requireEdges(): void {
+    for (const { process, url } of this.edges) {
+      if (process.hasEnded()) throw new Error(`the edge at ${url} ended:\n${process.output().slice(-3000)}`)
+    }
+  }
+
   /** Ratings that wait in the regions' queues. */
   async queued(): Promise<number> {
     let messages = 0

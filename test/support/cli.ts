@@ -11,6 +11,7 @@ export interface CliProcess {
   output(): string
   /** Waits for output that matches, and answers the match. @throws {Error} with the output, if the process ends first, or in a minute. */
   waitFor(pattern: RegExp): Promise<RegExpMatchArray>
+  hasEnded(): boolean
   /** Waits for the end, and answers the exit code; null if a signal killed it. */
   ended(): Promise<number | null>
   /** Sends a signal, waits for the end, and answers the exit code; null if the signal killed it. */
@@ -40,6 +41,7 @@ export function startCli(
   }
   return {
     output: () => output,
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
     waitFor: (pattern) => waitFor(child, () => output, pattern),
     ended,
     stop: (signal = 'SIGINT') => {
