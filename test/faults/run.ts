@@ -13,7 +13,7 @@ export interface RunResult {
   readonly deadlocks: number
 }
 
-const writers = 16
+const writers = 10
 let runs = 0
 
 /**

@@ -34,7 +34,7 @@ export async function runWriter(
     const value = random.chance(0.06) ? null : `${n} ${random.next()} ${'.'.repeat(random.whole(0, 1500))}`
     const key = value !== null && random.chance(0.4) ? `${user}-${n}` : undefined
     steps.push({ value, outcome: await step(() => random.pick(urls), { user, subject, value, key }) })
-    await delay(random.whole(0, 30))
+    await delay(random.whole(0, 60))
   }
   return { user, bySubject }
 }
