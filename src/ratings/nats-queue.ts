@@ -171,8 +171,12 @@ class NatsQueue implements WriteQueue {
     const messages = await this.#parts.consumer.fetch({ max_messages: takeMax, expires: takeWaitMs })
     this.#endTake = (): void => messages.stop()
     const handled: Promise<void>[] = []
-    for await (const message of messages) handled.push(this.#handle(message, handle))
-    await Promise.all(handled)
+    try {
+      for await (const message of messages) handled.push(this.#handle(message, handle))
+    } finally {
+      // One that can't be acknowledged is given again.
+      await Promise.allSettled(handled)
+    }
   }
 
   stop(): Promise<void> {
