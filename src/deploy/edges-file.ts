@@ -41,18 +41,37 @@ export async function readEdges(projectDir: string): Promise<readonly EdgeAddres
   }
 }
 
-/** Notes which edges run; all or nothing. */
+/** Notes which edges run, for our own commands and for Prometheus; each file all or nothing. */
 export async function writeEdges(projectDir: string, edges: readonly EdgeAddress[]): Promise<void> {
-  const file = edgesFile(projectDir)
-  await mkdir(dirname(file), { recursive: true })
-  const draft = `${file}.${process.pid}`
-  await writeFile(draft, `${JSON.stringify({ edges }, null, 2)}\n`)
-  await rename(draft, file)
+  await replaceFile(edgesFile(projectDir), { edges })
+  await replaceFile(edgeTargetsFile(projectDir), edges.map(scrapeTarget))
 }
 
 /** Notes that none runs any more. */
 export async function removeEdges(projectDir: string): Promise<void> {
   await rm(edgesFile(projectDir), { force: true })
+  await rm(edgeTargetsFile(projectDir), { force: true })
+}
+
+/** The same edges as scrape targets, in the format of Prometheus' `file_sd_configs`; Prometheus reads it again when it changes. */
+export function edgeTargetsFile(projectDir: string): string {
+  return join(projectDir, '.openclaw', 'targets', 'edges.json')
+}
+
+function scrapeTarget({ url, replica }: EdgeAddress): { targets: string[]; labels: Record<string, string> } {
+  const { host, protocol } = new URL(url)
+  const scheme = protocol.slice(0, -1)
+  const port = scheme === 'https' ? 443 : 80
+  const target = /:\d+$/.test(host) ? host : `${host}:${port}`
+  const region = replica.slice(0, replica.lastIndexOf('/'))
+  return { targets: [target], labels: { region, replica, __scheme__: scheme } }
+}
+
+async function replaceFile(file: string, content: unknown): Promise<void> {
+  await mkdir(dirname(file), { recursive: true })
+  const draft = `${file}.${process.pid}`
+  await writeFile(draft, `${JSON.stringify(content, null, 2)}\n`)
+  await rename(draft, file)
 }
 
 function edgesFile(projectDir: string): string {
