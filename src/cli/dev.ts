@@ -4,6 +4,7 @@ import { keepConfigured, loadConfig, ratingsCapacity } from '../node/configurati
 import { startDevCluster } from '../node/dev-cluster.ts'
 import type { Edge, EdgeTotals } from '../node/edge.ts'
 import { createLogger } from '../node/logger.ts'
+import { tracingSettings } from '../node/tracing-settings.ts'
 import { untilStopped } from './until-stopped.ts'
 
 interface DevOptions {
@@ -26,6 +27,7 @@ export async function dev(options: DevOptions): Promise<void> {
     dataDir: resolve(options.dataDir),
     delay: options.delay,
     loggerFor: (region) => createLogger({ level: 'warn', region }),
+    tracing: tracingSettings(process.env),
   })
   const { isTTY } = process.stdout
   const stopReloading = keepConfigured(

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { keepConfigured, loadConfig } from '../node/configuration.ts'
 import { createLogger, type Logger } from '../node/logger.ts'
 import { startNode } from '../node/serve.ts'
+import { tracingSettings } from '../node/tracing-settings.ts'
 import { untilSupervisorStops } from './supervised.ts'
 import { untilStopped } from './until-stopped.ts'
 
@@ -22,7 +23,14 @@ export async function serve({ config: file, region, ordinal }: ServeOptions): Pr
   const lost = Promise.withResolvers<never>()
   const onLost = (): void =>
     lost.reject(new Error(`another process runs as replica ${region}/${ordinal} now: this one ends`))
-  const node = await startNode({ config, region, ordinal, logger, onLost })
+  const node = await startNode({
+    config,
+    region,
+    ordinal,
+    logger,
+    tracing: tracingSettings(process.env),
+    onLost,
+  })
   const stopReloading = keepConfigured({ path, env: process.env, current: config, logger, onHangUp: true }, [
     node,
   ])

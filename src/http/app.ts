@@ -20,16 +20,31 @@ export interface AppOptions extends Services {
   readonly bodyBytesMax: number
   /** Called once for each finished request. */
   readonly observe: (request: FinishedRequest) => void
+  /** Answers a request within a trace; all that it calls is called within it. */
+  readonly trace?: (request: TracedRequest, answer: () => Promise<Response>) => Promise<Response>
   /** An error that nobody expected. */
   readonly onError: (error: unknown, requestId: string) => void
   /** Monotonic time. */
   readonly nowMs: () => number
 }
 
+export interface TracedRequest {
+  readonly method: string
+  /** As of `FinishedRequest`. */
+  readonly route: string
+  readonly requestId: string
+  /** A header of it, by its name in small letters. */
+  readonly header: (name: string) => string | undefined
+}
+
 export interface FinishedRequest {
+  readonly method: string
   /** The template of its path, or `unmatched`: never what the caller sent. */
   readonly route: string
+  readonly requestId: string
   readonly status: number
+  /** What the limiter said of it, if it was asked. */
+  readonly decision: 'allowed' | 'refused' | undefined
   readonly durationMs: number
 }
 
@@ -106,18 +121,40 @@ interface Serving {
 }
 
 /** Runs a request to its answer or its problem document, and tells the observer. */
-async function serve(options: AppOptions, { context, route, run }: Serving): Promise<Response> {
-  const startMs = options.nowMs()
+function serve(options: AppOptions, serving: Serving): Promise<Response> {
+  const { context, route } = serving
   const given = headerOf(context, 'x-request-id')
   const requestId = given !== undefined && requestIdPattern.test(given) ? given : crypto.randomUUID()
+  if (!options.trace) return answer(options, serving, requestId)
+  const header = (name: string): string | undefined => headerOf(context, name)
+  return options.trace({ method: context.req.method, route, requestId, header }, () =>
+    answer(options, serving, requestId),
+  )
+}
+
+async function answer(options: AppOptions, serving: Serving, requestId: string): Promise<Response> {
+  const { context, route, run } = serving
+  const startMs = options.nowMs()
   let response: Response
+  let decision: FinishedRequest['decision']
   try {
     const answered = run()
-    response = respond(answered instanceof Promise ? await answered : answered, requestId)
+    const ready = answered instanceof Promise ? await answered : answered
+    if (ready.headers?.['ratelimit'] !== undefined) decision = 'allowed'
+    response = respond(ready, requestId)
   } catch (error) {
-    response = respondProblem(problemOf(error, options, requestId), requestId)
+    const problem = problemOf(error, options, requestId)
+    if (problem.code === 'rate-limited') decision = 'refused'
+    response = respondProblem(problem, requestId)
   }
-  options.observe({ route, status: response.status, durationMs: options.nowMs() - startMs })
+  options.observe({
+    method: context.req.method,
+    route,
+    requestId,
+    status: response.status,
+    decision,
+    durationMs: options.nowMs() - startMs,
+  })
   return response
 }
 

@@ -8,6 +8,7 @@ import { startEdge, type Edge } from './edge.ts'
 import { randomHashKey } from './hash-key.ts'
 import { lockDirectory } from './lock.ts'
 import type { Logger } from './logger.ts'
+import type { TracingSettings } from './tracing-settings.ts'
 
 export interface DevClusterOptions {
   readonly config: EdgeConfig
@@ -17,6 +18,7 @@ export interface DevClusterOptions {
   /** Whether messages between regions take as long as between continents. */
   readonly delay: boolean
   readonly loggerFor: (region: string) => Logger
+  readonly tracing?: TracingSettings | undefined
 }
 
 export interface DevCluster {
@@ -60,6 +62,7 @@ export async function startDevCluster(options: DevClusterOptions): Promise<DevCl
         store,
         hashKey,
         logger: options.loggerFor(region),
+        tracing: options.tracing,
         port: port === 0 ? 0 : port + index,
         // All of the cluster starts and ends together.
         startsFresh: true,

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { EdgeConfig } from '../config/edge-config.ts'
-import { createApp } from '../http/app.ts'
+import { createApp, type AppOptions } from '../http/app.ts'
 import { startServer } from '../http/server.ts'
 import type { Limiter } from '../limiter/limiter.ts'
 import type { Key64 } from '../limiter/types.ts'
@@ -17,6 +17,8 @@ import { authenticatorFor } from './authentication.ts'
 import { edgeFigures } from './edge-figures.ts'
 import { startLimiter } from './limiter-driver.ts'
 import type { Logger } from './logger.ts'
+import type { Tracing } from './tracing.ts'
+import type { TracingSettings } from './tracing-settings.ts'
 
 export interface EdgeOptions {
   readonly config: EdgeConfig
@@ -28,6 +30,8 @@ export interface EdgeOptions {
   readonly hashKey: Key64
   readonly logger: Logger
   readonly port: number
+  /** Requests aren't traced without. */
+  readonly tracing?: TracingSettings | undefined
   /** Where the next life of this replica finds what this one knows. */
   readonly snapshots?: SnapshotStore
   /** Without snapshots: no earlier life of this replica can have leased out its share of a strict limit; see `LimiterOptions`. */
@@ -64,10 +68,11 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { transport, logger } = options
   let { config } = options
   const region = regionOf(transport.self)
+  const tracing = await startTracing(options)
   const driven = await startLimiter(options)
   const { limiter } = driven
   const batches: { observe: Metrics['observeBatch'] } = { observe: () => {} }
-  const drivenRatings = startRatings(options, (batch) => batches.observe(batch))
+  const drivenRatings = startRatings(options, tracing, (batch) => batches.observe(batch))
   const { ratings, breaker } = drivenRatings
   const metrics = new Metrics(region, () =>
     edgeFigures({ config, transport, limiter, ratings, storeAnswers: !breaker.isOpen }),
@@ -85,21 +90,13 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     nowMs: () => performance.now(),
     ready: () => readiness({ closing, store: storeState(breaker, options.queue), limiter }),
     metrics: () => metrics.scrape(),
-    observe: (request) => {
-      requests++
-      metrics.observeRequest(request)
-    },
-    // That the store is away is told once; as many requests fail then as come.
-    onError: (error, requestId) =>
-      logger[error instanceof StoreUnavailableError ? 'debug' : 'error'](
-        { err: error, requestId },
-        'a request failed',
-      ),
+    ...requestHooks({ metrics, logger, tracing, onRequest: () => requests++ }),
   })
   const stop = async (): Promise<void> => {
     await drivenRatings.stop()
     await driven.stop()
     await transport.close()
+    await tracing?.close()
   }
   const server = await startServer({ app, ...config.http, port: options.port }).catch(
     async (error: unknown) => {
@@ -125,6 +122,37 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   }
 }
 
+/** What is told of requests: counted, logged and traced. */
+function requestHooks(parts: {
+  metrics: Metrics
+  logger: Logger
+  tracing: Tracing | undefined
+  onRequest: () => void
+}): Pick<AppOptions, 'observe' | 'trace' | 'onError'> {
+  const { metrics, logger, tracing, onRequest } = parts
+  return {
+    observe: (request) => {
+      onRequest()
+      metrics.observeRequest(request)
+      if (logger.isLevelEnabled('debug')) logger.debug({ ...request, traceId: tracing?.traceId() }, 'request')
+    },
+    ...(tracing && { trace: (request, answer) => tracing.request(request, answer) }),
+    // That the store is away is told once; as many requests fail then as come.
+    onError: (error, requestId) =>
+      logger[error instanceof StoreUnavailableError ? 'debug' : 'error'](
+        { err: error, requestId, traceId: tracing?.traceId() },
+        'a request failed',
+      ),
+  }
+}
+
+/** Loaded only when it is on: OpenTelemetry takes its time and memory. */
+async function startTracing({ tracing, transport, logger }: EdgeOptions): Promise<Tracing | undefined> {
+  if (!tracing) return undefined
+  const { Tracing } = await import('./tracing.ts')
+  return new Tracing({ settings: tracing, replica: transport.self, logger })
+}
+
 interface DrivenRatings {
   readonly ratings: RatingsService
   readonly breaker: CircuitBreaker
@@ -134,6 +162,7 @@ interface DrivenRatings {
 
 function startRatings(
   { config, transport, store, queue, logger }: EdgeOptions,
+  tracing: Tracing | undefined,
   onBatch: (batch: { size: number; durationMs: number; failed: boolean }) => void,
 ): DrivenRatings {
   const breaker = new CircuitBreaker({
@@ -146,12 +175,14 @@ function startRatings(
   const guardedStore = guarded(store, breaker)
   const ratings = new RatingsService({
     ...config.store,
-    store: guardedStore,
+    store: tracing?.store(guardedStore) ?? guardedStore,
+    onQueued: tracing && ((write) => tracing.queued(write)),
     outage: {
       ...(queue && { queue }),
       storeAnswers: () => !breaker.isOpen,
-      onDropped: ({ subject, user }, error) =>
-        logger.error({ subject, user, err: error }, 'a queued rating dropped: the store refuses it'),
+      // Not whose, nor of what: the log never says that.
+      onDropped: (_write, error) =>
+        logger.error({ err: error }, 'a queued rating dropped: the store refuses it'),
     },
     onBatch,
     onChanged: (changes) => transport.broadcast('cache', encodeInvalidation(changes)),

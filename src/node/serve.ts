@@ -10,12 +10,14 @@ import { hashKeyFrom, randomHashKey } from './hash-key.ts'
 import { lockDirectory } from './lock.ts'
 import type { Logger } from './logger.ts'
 import { joinNats } from './nats-node.ts'
+import type { TracingSettings } from './tracing-settings.ts'
 
 export interface ServeOptions {
   readonly config: EdgeConfig
   readonly region: string
   readonly ordinal: number
   readonly logger: Logger
+  readonly tracing?: TracingSettings | undefined
   /** The node can't go on: another process runs as the same replica. */
   readonly onLost: () => void
 }
@@ -56,6 +58,7 @@ export async function startNode(options: ServeOptions): Promise<Edge> {
         store,
         hashKey: secret ? hashKeyFrom(secret.reveal()) : randomHashKey(),
         logger,
+        tracing: options.tracing,
         port: config.http.port,
       })
       return { ...edge, close: (how) => inTurn(() => edge.close(how), close) }

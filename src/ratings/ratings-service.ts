@@ -15,6 +15,8 @@ export interface RatingsServiceOptions {
   readonly bayesian: { readonly priorMean: number; readonly priorWeight: number }
   /** Called after a commit, before the callers are answered, so that other regions can be told. */
   readonly onChanged?: (changes: readonly Change[]) => void
+  /** Called with each write, by its caller, before it waits for its batch; the store is given the same object. */
+  readonly onQueued?: ((write: RatingWrite) => void) | undefined
   /** Called when a batch has ended. */
   readonly onBatch?: (batch: { size: number; durationMs: number; failed: boolean }) => void
 }
@@ -60,6 +62,7 @@ export class RatingsService implements RatingsApi {
   }
 
   rate(write: RatingWrite): Promise<Rated> {
+    this.#options.onQueued?.(write)
     return this.#writer.put(write)
   }
 
