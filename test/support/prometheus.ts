@@ -71,20 +71,22 @@ export function promtool(...args: readonly string[]): void {
   if (status !== 0) throw new Error(stdout + stderr)
 }
 
-/** On Debian the server and its tool are installed if they are missing. */
+/** On Debian the server, its tool and Alertmanager are installed if they are missing. */
 export function installPrometheus(): void {
   if (isInstalled()) return
   if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
     const script =
-      'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus'
+      'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager'
     spawnSync('sh', ['-c', script], { stdio: 'ignore' })
     if (isInstalled()) return
   }
   throw new Error(
-    'prometheus and promtool are needed: install them (Debian: apt-get install prometheus), and try again',
+    `${commands.join(', ')} are needed: install them (Debian: apt-get install prometheus prometheus-alertmanager), and try again`,
   )
 }
 
+const commands = ['prometheus', 'promtool', 'prometheus-alertmanager']
+
 function isInstalled(): boolean {
-  return ['prometheus', 'promtool'].every((command) => spawnSync(command, ['--version']).error === undefined)
+  return commands.every((command) => spawnSync(command, ['--version']).error === undefined)
 }
