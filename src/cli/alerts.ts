@@ -1,13 +1,9 @@
-import { importRules, RulesFileError } from '../deploy/observability/import-rules.ts'
-import { fail } from './fail.ts'
+import { importRules } from '../deploy/observability/import-rules.ts'
 import { formatTable } from './table.ts'
 
-/** `openclaw alerts import`: loads a file of rules into the project's Prometheus. Ends with 2 for a file that is not valid. */
+/** `openclaw alerts import`: loads a file of rules into the project's Prometheus. */
 export async function importAlerts(file: string, { json }: { json: boolean }): Promise<void> {
-  const groups = await importRules(process.cwd(), file).catch((error: unknown) => {
-    if (error instanceof RulesFileError) return fail(error.message, 2)
-    throw error
-  })
+  const groups = await importRules(process.cwd(), file)
   if (json) return void process.stdout.write(`${JSON.stringify({ groups })}\n`)
   const rows = groups.flatMap(({ name, rules }) =>
     rules.map((rule) => [name, rule.name, rule.state ?? 'recording']),

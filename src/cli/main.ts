@@ -3,11 +3,10 @@ import { basename } from 'node:path'
 import tab from '@bomb.sh/tab/commander'
 import { Command, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
-import { dev } from './dev.ts'
 import { exitCodes, failBy } from './fail.ts'
 import { wholeNumber } from './numbers.ts'
+import { addOperatingCommands } from './operating-commands.ts'
 import { addProjectCommands } from './project-commands.ts'
-import { serve } from './serve.ts'
 
 const program = new Command(basename(process.argv[1] ?? '') === 'ubos' ? 'ubos' : 'openclaw')
   .description('A ratings API for many regions whose rate limits hold across all of them.')
@@ -26,7 +25,7 @@ program
   )
   .addOption(new Option('-d, --data-dir <directory>', 'where the ratings are kept').default('.openclaw/data'))
   .option('--no-delay', 'let messages between the regions arrive at once')
-  .action(dev)
+  .action(async (options) => (await import('./dev.ts')).dev(options))
 
 program
   .command('serve')
@@ -38,9 +37,11 @@ program
       .argParser(wholeNumber('--ordinal', 0, 9999))
       .default(0),
   )
-  .action(serve)
+  .action(async (options) => (await import('./serve.ts')).serve(options))
 
 addProjectCommands(program)
+addOperatingCommands(program)
 tab(program, { completionCommandName: 'completion' })
 
+// Each command loads what it needs when it is called: the parts of a node take most of a second.
 await program.parseAsync().catch((error: unknown) => failBy(error, { json: process.argv.includes('--json') }))

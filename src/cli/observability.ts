@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
+import { readEdges } from '../deploy/edges-file.ts'
 import { composeUrls, writeComposeStack } from '../deploy/observability/compose-stack.ts'
 import { writeKubernetesStack } from '../deploy/observability/kubernetes-stack.ts'
 import {
@@ -9,7 +10,6 @@ import {
   stopLocalStack,
 } from '../deploy/observability/local-stack.ts'
 import type { StackNote, StackSettings } from '../deploy/observability/stack-files.ts'
-import { readCredential } from '../deploy/status/scrape.ts'
 
 export interface EnableOptions {
   readonly form?: 'local' | 'compose' | 'kubernetes'
@@ -19,7 +19,7 @@ export interface EnableOptions {
   readonly webhookFile?: string
   readonly alertmanagerConfig?: string
   readonly credentialsFile?: string
-  readonly scrapeInterval?: string
+  readonly scrapeInterval?: number
   readonly json: boolean
 }
 
@@ -50,7 +50,7 @@ export async function enableObservability(options: EnableOptions): Promise<void>
     prometheusPort: options.prometheusPort,
     alertmanagerPort: options.alertmanagerPort,
   })
-  reportStack(note, options, 'is running')
+  await reportStack(note, options, 'is running')
 }
 
 /** `openclaw observability disable`: stops what `enable` started; data and imported alerts stay. */
@@ -61,30 +61,29 @@ export async function disableObservability(): Promise<void> {
 
 async function readSettings(options: EnableOptions): Promise<StackSettings> {
   const { webhook, webhookFile, alertmanagerConfig, credentialsFile, scrapeInterval } = options
-  if (credentialsFile !== undefined) await readCredential(credentialsFile)
+  if (credentialsFile !== undefined) await readFile(credentialsFile)
   const webhookUrl = webhookFile === undefined ? webhook : (await readFile(webhookFile, 'utf8')).trim()
   if (webhookUrl !== undefined && !/^https?:$/.test(URL.parse(webhookUrl)?.protocol ?? ''))
     throw new Error('the webhook is no URL; allowed: http:// or https://')
   return {
-    scrapeInterval,
+    scrapeIntervalMs: scrapeInterval,
     webhookUrl,
     text: alertmanagerConfig === undefined ? undefined : await readFile(alertmanagerConfig, 'utf8'),
     credentialsFile: credentialsFile === undefined ? undefined : resolve(credentialsFile),
   }
 }
 
-function reportStack(note: StackNote, { json }: EnableOptions, what: string): void {
-  process.stdout.write(
-    json
-      ? `${JSON.stringify(note)}\n`
-      : `The observability stack ${what}:
+async function reportStack(note: StackNote, { json }: EnableOptions, what: string): Promise<void> {
+  if (json) return void process.stdout.write(`${JSON.stringify(note)}\n`)
+  const edges = await readEdges(process.cwd())
+  process.stdout.write(`The observability stack ${what}:
   Prometheus    ${note.prometheusUrl}
   Alertmanager  ${note.alertmanagerUrl}
+It scrapes the edges of this project, ${edges.length} now; those that start later are found by themselves.
 
 Import alerts:  openclaw alerts import FILE
 Stop it:        openclaw observability disable
-`,
-  )
+`)
 }
 
 interface WrittenForm {

@@ -1,11 +1,8 @@
 import { Option, type Command } from 'commander'
-import { importAlerts } from './alerts.ts'
-import { disableObservability, enableObservability } from './observability.ts'
-import { status } from './status.ts'
-import { wholeNumber } from './whole-number.ts'
+import { duration } from './durations.ts'
+import { wholeNumber } from './numbers.ts'
 
-const credentialsFile = '--credentials-file <file>'
-const credentialsHelp = 'holds an API key or JWT with the scope read, for edges that ask for one'
+const hourMs = 3_600_000
 
 /** The commands by which running edges are watched. */
 export function addOperatingCommands(program: Command): void {
@@ -15,16 +12,18 @@ export function addOperatingCommands(program: Command): void {
     .option('-w, --watch', 'show it anew until Ctrl-C', false)
     .option('--json', 'as JSON, a line each time', false)
     .addOption(
-      new Option('--interval <ms>', 'time over which rates are taken')
-        .argParser(wholeNumber('--interval', 100, 3_600_000))
-        .default(1000),
+      new Option('--interval <duration>', 'time over which rates are taken')
+        .argParser(duration('--interval', 100, hourMs))
+        .default(1000, '1s'),
     )
-    .option(credentialsFile, credentialsHelp)
     .addHelpText(
       'after',
-      exitCodes({ 1: 'an edge does not answer, is not ready, or is out of contact with another' }),
+      exitCodes({
+        1: 'an edge does not answer, is not ready, or is out of contact with another',
+        3: 'no edge of this project runs',
+      }) + '\n\nAn API key with the scope read is taken from the environment variable OPENCLAW_API_KEY.',
     )
-    .action(status)
+    .action(async (options) => (await import('./status.ts')).status(options))
 
   const observability = program
     .command('observability')
@@ -33,7 +32,7 @@ export function addOperatingCommands(program: Command): void {
   observability
     .command('disable')
     .description('stop what `enable` started; its data and imported alerts stay')
-    .action(disableObservability)
+    .action(async () => (await import('./observability.ts')).disableObservability())
 
   program
     .command('alerts')
@@ -45,11 +44,12 @@ export function addOperatingCommands(program: Command): void {
     .addHelpText(
       'after',
       exitCodes({
-        1: 'Prometheus does not run, or did not take the rules',
+        1: 'Prometheus did not take the rules; nothing was changed',
         2: 'the file is not valid; nothing was changed',
+        3: 'no Prometheus runs for this project',
       }),
     )
-    .action(importAlerts)
+    .action(async (file, options) => (await import('./alerts.ts')).importAlerts(file, options))
 }
 
 function addEnable(observability: Command): void {
@@ -68,11 +68,19 @@ function addEnable(observability: Command): void {
     .addOption(new Option('--webhook <url>', 'where Alertmanager sends alerts').conflicts('webhookFile'))
     .option('--webhook-file <file>', 'holds that URL, if it is secret')
     .option('--alertmanager-config <file>', 'a configuration of Alertmanager in place of ours')
-    .option('--scrape-interval <duration>', 'how often edges are scraped and rules evaluated, such as 5s')
-    .option(credentialsFile, credentialsHelp)
+    .addOption(
+      new Option(
+        '--scrape-interval <duration>',
+        'how often edges are scraped and rules evaluated (default: 5s)',
+      ).argParser(duration('--scrape-interval', 1000, hourMs)),
+    )
+    .option(
+      '--credentials-file <file>',
+      'holds an API key or JWT with the scope read, for edges that ask for one',
+    )
     .option('--json', 'print the addresses as JSON', false)
     .addHelpText('after', exitCodes({ 1: 'it could not be started' }))
-    .action(enableObservability)
+    .action(async (options) => (await import('./observability.ts')).enableObservability(options))
 }
 
 function port(program: string, usual: number): Option {

@@ -1,23 +1,23 @@
 import { styleText } from 'node:util'
 import { readEdges, type EdgeAddress } from '../deploy/edges-file.ts'
 import { isHealthy, type EdgeStatus } from '../deploy/status/edge-status.ts'
-import { readCredential, watchEdges } from '../deploy/status/scrape.ts'
+import { watchEdges } from '../deploy/status/scrape.ts'
+import { exitCodes, fail } from './fail.ts'
 import { formatTable } from './table.ts'
 
 interface StatusOptions {
   readonly watch: boolean
   readonly json: boolean
   readonly interval: number
-  readonly credentialsFile?: string
 }
 
 const clearScreen = '\u001b[H\u001b[2J'
 
 /** `openclaw status`: how the regions do; ends with 1 unless every edge answers, is ready, and hears all others. */
-export async function status({ watch, json, interval, credentialsFile }: StatusOptions): Promise<void> {
-  const credential = credentialsFile === undefined ? undefined : await readCredential(credentialsFile)
+export async function status({ watch, json, interval }: StatusOptions): Promise<void> {
+  const credential = process.env['OPENCLAW_API_KEY'] || undefined
   if (!watch && (await projectEdges()).length === 0)
-    throw new Error('no edge of this project runs: start some, such as by `openclaw dev`')
+    fail('no edge of this project runs: start some, such as by `openclaw dev`', exitCodes.nothingThere)
   // A reader that has gone, such as `head`, takes no more output.
   process.stdout.on('error', () => process.exit(0))
   for await (const statuses of watchEdges(projectEdges, { intervalMs: interval, credential })) {

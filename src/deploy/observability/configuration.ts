@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
+import { formatDuration } from '../../config/duration.ts'
 import { observabilityFolder } from './assets.ts'
 
 export interface PrometheusSettings {
@@ -11,8 +12,8 @@ export interface PrometheusSettings {
   readonly alertmanager: string
   /** A file with the API key or JWT by which edges are read, as Prometheus sees it. */
   readonly credentialsFile?: string | undefined
-  /** How often edges are scraped and rules evaluated: a duration such as 5s. */
-  readonly scrapeInterval?: string | undefined
+  /** How often edges are scraped and rules evaluated. */
+  readonly scrapeIntervalMs?: number | undefined
 }
 
 export interface AlertmanagerSettings {
@@ -36,12 +37,11 @@ export async function prometheusConfig(settings: PrometheusSettings): Promise<st
   const text = await readFile(join(observabilityFolder(), 'prometheus.yml'), 'utf8')
   const { global, scrape_configs: jobs, ...rest } = prometheusSchema.parse(parse(text))
   const { file_sd_configs: _, ...job } = jobs[0]
-  const { scrapeInterval, credentialsFile, discovery, alertmanager } = settings
+  const { scrapeIntervalMs, credentialsFile, discovery, alertmanager } = settings
+  const interval = scrapeIntervalMs && formatDuration(scrapeIntervalMs)
   return stringify({
     ...rest,
-    global: scrapeInterval
-      ? { ...global, scrape_interval: scrapeInterval, evaluation_interval: scrapeInterval }
-      : global,
+    global: { ...global, ...(interval && { scrape_interval: interval, evaluation_interval: interval }) },
     alerting: { alertmanagers: [{ static_configs: [{ targets: [alertmanager] }] }] },
     scrape_configs: [
       {

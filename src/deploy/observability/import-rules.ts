@@ -18,6 +18,15 @@ export class RulesFileError extends Error {
   }
 }
 
+/** Nothing is there to load rules into. */
+export class NoPrometheusError extends Error {
+  override readonly name = 'NoPrometheusError'
+
+  constructor() {
+    super('no Prometheus runs for this project: `openclaw observability enable` starts one')
+  }
+}
+
 const promtoolTimeoutMs = 30_000
 const reloadTimeoutMs = 30_000
 const pollMs = 100
@@ -26,7 +35,7 @@ const fileNamePattern = /^[\w-][\w.-]{0,127}\.ya?ml$/
 /**
  * Loads a file of rules into the Prometheus of a project, in place of one of the same name; answers the groups once they are
  * active. If anything is wrong, all is as before.
- * @throws {RulesFileError} @throws {PrometheusError} when it doesn't run, or doesn't take the rules
+ * @throws {RulesFileError} @throws {NoPrometheusError} @throws {PrometheusError} when it doesn't answer, or doesn't take the rules
  */
 export async function importRules(projectDir: string, file: string): Promise<readonly ActiveGroup[]> {
   const name = basename(file)
@@ -38,9 +47,7 @@ export async function importRules(projectDir: string, file: string): Promise<rea
   if (!read.ok) throw new RulesFileError(read.errors)
   const note = await readStackNote(projectDir)
   if (!note || (note.form === 'local' && (await prometheusPid(projectDir)) === undefined))
-    throw new PrometheusError(
-      'no Prometheus runs for this project: `openclaw observability enable` starts one',
-    )
+    throw new NoPrometheusError()
   const prometheus = new PrometheusApi(note.prometheusUrl)
   const problems = await judge(read.rules, file, prometheus)
   if (problems.length > 0) throw new RulesFileError(problems)

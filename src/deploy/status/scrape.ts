@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import type { EdgeAddress } from '../edges-file.ts'
 import { statusOf, unreachable, type EdgeStatus, type Scrape } from './edge-status.ts'
@@ -32,13 +31,6 @@ export async function* watchEdges(
     before = now
     await setTimeout(intervalMs)
   }
-}
-
-/** The credential in a file, without white space around it. @throws {Error} when the file can't be read, or is empty. */
-export async function readCredential(file: string): Promise<string> {
-  const credential = (await readFile(file, 'utf8')).trim()
-  if (/^[\x21-\x7e]+$/.test(credential)) return credential
-  throw new Error(`${file} holds no credential; allowed: one line, an API key or a JSON Web Token`)
 }
 
 function judge(edge: EdgeAddress, before: Outcome | undefined, now: Outcome, edges: number): EdgeStatus {
@@ -79,8 +71,8 @@ async function scrape(url: string, credential: string | undefined): Promise<Outc
 }
 
 const refusals: Record<number, string> = {
-  401: 'wants credentials: --credentials-file',
-  403: 'the credentials lack the scope read',
+  401: 'wants an API key: OPENCLAW_API_KEY',
+  403: 'the API key lacks the scope read',
 }
 
 async function readText(response: Response): Promise<string> {
