@@ -20,10 +20,16 @@ interface ComposeService {
   readonly volumes: readonly string[]
 }
 
+interface Projection {
+  readonly name: string
+  readonly items: readonly { readonly key: string; readonly path: string }[]
+}
+
 interface Volume {
   readonly name: string
-  readonly configMap?: { readonly name: string }
-  readonly secret?: { readonly secretName: string }
+  readonly projected?: {
+    readonly sources: readonly { readonly configMap?: Projection; readonly secret?: Projection }[]
+  }
 }
 
 interface Manifest {
@@ -105,17 +111,18 @@ test('the Kubernetes form is whole: what pods mount is in it, secrets are Secret
   const manifests = parseAllDocuments(await readFile(file, 'utf8')).map(
     (document) => (document as { toJS(): unknown }).toJS() as Manifest,
   )
-  const namesOf = (kind: string): string[] =>
-    manifests.filter((manifest) => manifest.kind === kind).map(({ metadata }) => metadata.name)
   const servers = manifests.filter(({ kind }) => kind === 'StatefulSet')
   expect(servers.map(({ metadata }) => metadata.name)).toEqual(['prometheus', 'alertmanager', 'grafana'])
   for (const { spec } of servers) {
     const { volumes, containers } = spec!.template!.spec
     const mounted = containers.flatMap(({ volumeMounts }) => volumeMounts.map(({ name }) => name))
     expect(volumes.map(({ name }) => name).filter((name) => !mounted.includes(name))).toEqual([])
-    for (const { configMap, secret } of volumes) {
-      if (configMap) expect(namesOf('ConfigMap')).toContain(configMap.name)
-      if (secret) expect(namesOf('Secret')).toContain(secret.secretName)
+    for (const { configMap, secret } of volumes.flatMap(({ projected }) => projected?.sources ?? [])) {
+      const { name, items } = (configMap ?? secret)!
+      const source = manifests.find(
+        ({ kind, metadata }) => metadata.name === name && kind === (secret ? 'Secret' : 'ConfigMap'),
+      )
+      expect(items.map(({ key }) => key)).toEqual(Object.keys(source?.data ?? source?.stringData ?? {}))
     }
   }
   for (const { metadata, spec } of manifests.filter(({ kind }) => kind === 'Service')) {

@@ -7,7 +7,7 @@ import { grafanaDashboards, grafanaDatasource, grafanaEnvironment, images } from
 import { replaceFile, stackDirectory, type StackSettings } from './stack-files.ts'
 
 const namespace = 'openclaw-observability'
-const credentialsPath = '/etc/prometheus/credentials'
+const configPath = '/etc/prometheus'
 const dashboardsPath = '/var/lib/grafana/dashboards'
 
 /** Edges are the pods that say so, by these labels, at their port `http`. */
@@ -30,28 +30,24 @@ export async function writeKubernetesStack(projectDir: string, settings: StackSe
   const assets = observabilityFolder()
   const prometheus = await prometheusConfig({
     ...settings,
-    credentialsFile: credentialsFile && `${credentialsPath}/credentials`,
+    credentialsFile: credentialsFile && `${configPath}/credentials`,
     discovery,
     alertmanager: 'alertmanager:9093',
   })
+  const [rules, alerts, dashboards] = await Promise.all(
+    ['rules', 'alerts', 'dashboards'].map((folder) => filesIn(join(assets, folder))),
+  )
   const manifests = [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
     ...access(),
-    configMap('prometheus', { 'prometheus.yml': prometheus }),
-    configMap('prometheus-rules', await filesIn(join(assets, 'rules'))),
-    configMap('prometheus-alerts', await filesIn(join(assets, 'alerts'))),
-    secret('alertmanager', { 'alertmanager.yml': await alertmanagerConfig(settings) }),
-    ...(credentialsFile === undefined
-      ? []
-      : [
-          secret('prometheus-credentials', { credentials: (await readFile(credentialsFile, 'utf8')).trim() }),
-        ]),
-    configMap('grafana-datasources', { 'openclaw.yaml': grafanaDatasource('http://prometheus:9090') }),
-    configMap('grafana-providers', { 'openclaw.yaml': grafanaDashboards(dashboardsPath) }),
-    configMap('grafana-dashboards', await filesIn(join(assets, 'dashboards'))),
-    ...prometheusServer(credentialsFile !== undefined),
-    ...alertmanagerServer(),
-    ...grafanaServer(),
+    ...prometheusServer([
+      { kind: 'ConfigMap', name: 'prometheus', files: { 'prometheus.yml': prometheus } },
+      { kind: 'ConfigMap', name: 'prometheus-rules', folder: 'rules', files: rules! },
+      { kind: 'ConfigMap', name: 'prometheus-alerts', folder: 'alerts', files: alerts! },
+      ...(credentialsFile === undefined ? [] : [await credentialsSource(credentialsFile)]),
+    ]),
+    ...alertmanagerServer({ 'alertmanager.yml': await alertmanagerConfig(settings) }),
+    ...grafanaServer(dashboards!),
   ]
   await mkdir(stackDirectory(projectDir), { recursive: true, mode: 0o700 })
   const file = join(stackDirectory(projectDir), 'kubernetes.yaml')
@@ -80,23 +76,23 @@ function access(): Manifest[] {
   ]
 }
 
-function prometheusServer(hasCredentials: boolean): Manifest[] {
+async function credentialsSource(file: string): Promise<Source> {
+  const credentials = (await readFile(file, 'utf8')).trim()
+  return { kind: 'Secret', name: 'prometheus-credentials', files: { credentials } }
+}
+
+function prometheusServer(sources: readonly Source[]): Manifest[] {
   return server({
     name: 'prometheus',
     image: images.prometheus,
     port: 9090,
     uid: 65_534,
     args: [
-      '--config.file=/etc/prometheus/prometheus.yml',
+      `--config.file=${configPath}/prometheus.yml`,
       '--storage.tsdb.path=/prometheus',
       '--enable-feature=auto-reload-config',
     ],
-    mounts: [
-      { path: '/etc/prometheus', configMap: 'prometheus' },
-      { path: '/etc/prometheus/rules', configMap: 'prometheus-rules' },
-      { path: '/etc/prometheus/alerts', configMap: 'prometheus-alerts' },
-      ...(hasCredentials ? [{ path: credentialsPath, secret: 'prometheus-credentials' }] : []),
-    ],
+    mounts: [{ path: configPath, sources }],
     dataPath: '/prometheus',
     dataSize: '20Gi',
     memory: '1Gi',
@@ -105,7 +101,7 @@ function prometheusServer(hasCredentials: boolean): Manifest[] {
   })
 }
 
-function alertmanagerServer(): Manifest[] {
+function alertmanagerServer(files: Files): Manifest[] {
   return server({
     name: 'alertmanager',
     image: images.alertmanager,
@@ -116,7 +112,8 @@ function alertmanagerServer(): Manifest[] {
       '--storage.path=/alertmanager',
       '--cluster.listen-address=',
     ],
-    mounts: [{ path: '/etc/alertmanager', secret: 'alertmanager' }],
+    // Where alerts are sent to is often secret.
+    mounts: [{ path: '/etc/alertmanager', sources: [{ kind: 'Secret', name: 'alertmanager', files }] }],
     dataPath: '/alertmanager',
     dataSize: '1Gi',
     memory: '128Mi',
@@ -124,7 +121,9 @@ function alertmanagerServer(): Manifest[] {
   })
 }
 
-function grafanaServer(): Manifest[] {
+function grafanaServer(dashboards: Files): Manifest[] {
+  const datasources = { 'openclaw.yaml': grafanaDatasource('http://prometheus:9090') }
+  const providers = { 'openclaw.yaml': grafanaDashboards(dashboardsPath) }
   return server({
     name: 'grafana',
     image: images.grafana,
@@ -132,15 +131,34 @@ function grafanaServer(): Manifest[] {
     uid: 472,
     env: grafanaEnvironment,
     mounts: [
-      { path: '/etc/grafana/provisioning/datasources', configMap: 'grafana-datasources' },
-      { path: '/etc/grafana/provisioning/dashboards', configMap: 'grafana-providers' },
-      { path: dashboardsPath, configMap: 'grafana-dashboards' },
+      {
+        path: '/etc/grafana/provisioning',
+        sources: [
+          { kind: 'ConfigMap', name: 'grafana-datasources', folder: 'datasources', files: datasources },
+          { kind: 'ConfigMap', name: 'grafana-providers', folder: 'dashboards', files: providers },
+        ],
+      },
+      {
+        path: dashboardsPath,
+        sources: [{ kind: 'ConfigMap', name: 'grafana-dashboards', files: dashboards }],
+      },
     ],
     dataPath: '/var/lib/grafana',
     dataSize: '1Gi',
     memory: '256Mi',
     readyPath: '/api/health',
   })
+}
+
+/** Texts by file name. */
+type Files = Readonly<Record<string, string>>
+
+/** Files of a mount, in a folder of it if need be. */
+interface Source {
+  readonly kind: 'ConfigMap' | 'Secret'
+  readonly name: string
+  readonly folder?: string
+  readonly files: Files
 }
 
 interface ServerSpec {
@@ -150,7 +168,7 @@ interface ServerSpec {
   readonly uid: number
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
-  readonly mounts: readonly { readonly path: string; readonly configMap?: string; readonly secret?: string }[]
+  readonly mounts: readonly { readonly path: string; readonly sources: readonly Source[] }[]
   readonly dataPath: string
   readonly dataSize: string
   readonly memory: string
@@ -158,9 +176,9 @@ interface ServerSpec {
   readonly serviceAccount?: string
 }
 
-/** A service, and the one pod with a volume of its own behind it. */
+/** A service, the one pod with a volume of its own behind it, and what that mounts. */
 function server(spec: ServerSpec): Manifest[] {
-  const { name, port } = spec
+  const { name, port, mounts } = spec
   const labels = { 'app.kubernetes.io/name': name, 'app.kubernetes.io/part-of': 'openclaw' }
   const service = {
     apiVersion: 'v1',
@@ -185,7 +203,7 @@ function server(spec: ServerSpec): Manifest[] {
       ],
     },
   }
-  return [service, statefulSet]
+  return [...mounts.flatMap(({ sources }) => sources.map(sourceManifest)), service, statefulSet]
 }
 
 function podOf({ uid, serviceAccount, mounts, ...spec }: ServerSpec): Manifest {
@@ -222,25 +240,31 @@ function podOf({ uid, serviceAccount, mounts, ...spec }: ServerSpec): Manifest {
       },
     ],
     volumes: [
-      ...mounts.map(({ configMap: map, secret: secretName }, at) => ({
+      // Projected, because no volume can be mounted inside of a read-only one.
+      ...mounts.map(({ sources }, at) => ({
         name: `config-${at}`,
-        ...(map === undefined ? { secret: { secretName } } : { configMap: { name: map } }),
+        projected: { sources: sources.map(projection) },
       })),
       { name: 'tmp', emptyDir: {} },
     ],
   }
 }
 
-function configMap(name: string, data: Record<string, string>): Manifest {
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace }, data }
+function sourceManifest({ kind, name, files }: Source): Manifest {
+  const data = kind === 'Secret' ? { stringData: files } : { data: files }
+  return { apiVersion: 'v1', kind, metadata: { name, namespace }, ...data }
 }
 
-function secret(name: string, stringData: Record<string, string>): Manifest {
-  return { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, stringData }
+function projection({ kind, name, folder, files }: Source): Manifest {
+  const items = Object.keys(files).map((key) => ({
+    key,
+    path: folder === undefined ? key : `${folder}/${key}`,
+  }))
+  return { [kind === 'Secret' ? 'secret' : 'configMap']: { name, items } }
 }
 
 /** The texts of a folder's files, by name. */
-async function filesIn(folder: string): Promise<Record<string, string>> {
+async function filesIn(folder: string): Promise<Files> {
   const names = (await readdir(folder)).toSorted()
   const texts = await Promise.all(
     names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')] as const),
