@@ -4,6 +4,7 @@ import tab from '@bomb.sh/tab/commander'
 import { Command, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import { exitCodes, failBy } from './fail.ts'
+import { addLoadCommand } from './load-command.ts'
 import { wholeNumber } from './numbers.ts'
 import { addOperatingCommands } from './operating-commands.ts'
 import { addProjectCommands } from './project-commands.ts'
@@ -41,6 +42,7 @@ program
 
 addProjectCommands(program)
 addOperatingCommands(program)
+addLoadCommand(program)
 tab(program, { completionCommandName: 'completion' })
 
 // Each command loads what it needs when it is called: the parts of a node take most of a second.
