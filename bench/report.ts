@@ -1,3 +1,5 @@
+import { markdownTable } from '../src/load/markdown-table.ts'
+
 /** One comparison: what we reach, what the baseline reaches in the same run, and their ratio. */
 export interface BenchRow {
   readonly name: string
@@ -20,13 +22,8 @@ export function perSecond(rate: number): string {
 
 /** The rows as a Markdown table. */
 export function table(rows: readonly BenchRow[]): string {
-  const cells = [
+  return markdownTable([
     ['measured', 'ours', 'baseline', 'ratio', 'goal'],
     ...rows.map((row) => [row.name, row.ours, row.baseline, row.ratio.toFixed(2), row.goal ?? '']),
-  ]
-  const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)))
-  const lines = cells.map((row) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`)
-  return [lines[0], `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...lines.slice(1)].join(
-    '\n',
-  )
+  ])
 }

@@ -13,7 +13,7 @@ export interface Second {
   readonly p99Ms: number
 }
 
-/** What was measured in a region. The ramp counts in `seconds` only. */
+/** What was measured in a region, of operations that were due after the ramp; `seconds` have all of it. */
 export interface RegionResult {
   readonly region: string
   readonly url: string
@@ -28,13 +28,13 @@ export interface RegionResult {
   readonly notSent: number
   /** How many failed in which way. */
   readonly failures: Readonly<Record<string, number>>
-  /** Operations answered a second. */
+  /** Operations answered a second, from the end of the ramp to the end of the run, whenever they were due. */
   readonly throughputPerSec: number
   /** Of operations answered, from the time they were due to the last answer: what waiting for a connection took is part of it. */
   readonly latencyMs: LatencySummary
   /** Pairs of percent and milliseconds. */
   readonly percentiles: readonly (readonly [number, number])[]
-  /** Of single calls answered 2xx, from sending to the answer. */
+  /** Of single calls answered 2xx: the first of an operation from the time it was due, others from sending. */
   readonly stepsMs: Readonly<Record<string, LatencySummary>>
   /** From the time an operation was due until it was sent. */
   readonly sendDelayMs: LatencySummary
@@ -69,7 +69,8 @@ export class Meter {
   #exhausted = 0
   #failed = 0
   #notSent = 0
-  #lastEndMs = 0
+  #answeredInTime = 0
+  #endMs = Number.POSITIVE_INFINITY
 
   constructor(options: MeterOptions) {
     this.#options = options
@@ -88,8 +89,8 @@ export class Meter {
     if (answered) this.#thisSecond.latencies.record(endMs - dueMs)
     else this.#thisSecond.failed++
     if (outcome === 'exhausted') this.#thisSecond.exhausted++
+    if (answered && endMs >= this.#options.rampMs && endMs <= this.#endMs) this.#answeredInTime++
     if (dueMs < this.#options.rampMs) return
-    this.#lastEndMs = endMs
     this.#sendDelays.record(sentMs - dueMs)
     if (answered) this.#latencies.record(endMs - dueMs)
     else {
@@ -97,12 +98,17 @@ export class Meter {
       this.#failures.set(outcome, (this.#failures.get(outcome) ?? 0) + 1)
     }
     if (outcome === 'exhausted') this.#exhausted++
-    this.#recordSteps(steps)
+    this.#recordSteps(steps, sentMs - dueMs)
   }
 
   /** An operation was due and can't be sent any more. */
   skip(dueMs: number): void {
     if (dueMs >= this.#options.rampMs) this.#notSent++
+  }
+
+  /** The run is over: what is answered later doesn't count for the throughput. */
+  end(endMs: number): void {
+    this.#endMs = endMs
   }
 
   /** Seconds in which nothing ended are zeros. */
@@ -126,11 +132,10 @@ export class Meter {
     }
   }
 
-  /** `endMs`: when the last operation could be due. Throughput counts the time until the last answer if that came later. */
-  result(endMs: number): RegionResult {
+  result(): RegionResult {
     const { region, url, rampMs } = this.#options
     const latencies = this.#latencies
-    const measuredMs = Math.max(endMs, this.#lastEndMs) - rampMs
+    const measuredMs = this.#endMs - rampMs
     return {
       region,
       url,
@@ -140,7 +145,7 @@ export class Meter {
       failed: this.#failed,
       notSent: this.#notSent,
       failures: Object.fromEntries(this.#failures),
-      throughputPerSec: measuredMs > 0 ? (latencies.count / measuredMs) * 1000 : 0,
+      throughputPerSec: measuredMs > 0 ? (this.#answeredInTime / measuredMs) * 1000 : 0,
       latencyMs: latencies.summary(),
       percentiles: curve.map((percent) => [percent, latencies.percentileMs(percent)] as const),
       stepsMs: Object.fromEntries([...this.#steps].map(([name, times]) => [name, times.summary()])),
@@ -149,12 +154,12 @@ export class Meter {
     }
   }
 
-  #recordSteps(steps: readonly Step[]): void {
-    for (const { name, answer, tookMs } of steps) {
+  #recordSteps(steps: readonly Step[], sendDelayMs: number): void {
+    for (const [at, { name, answer, tookMs }] of steps.entries()) {
       if (typeof answer !== 'number' || answer >= 300) continue
       let times = this.#steps.get(name)
       if (!times) this.#steps.set(name, (times = new Latencies()))
-      times.record(tookMs)
+      times.record(at === 0 ? sendDelayMs + tookMs : tookMs)
     }
   }
 }

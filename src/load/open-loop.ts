@@ -49,6 +49,7 @@ export class OpenLoop {
     this.#stopped = true
     clearTimeout(this.#timer)
     const { schedule, meter } = this.#options
+    meter.end(endMs)
     for (; schedule.dueMs < endMs; schedule.advance()) meter.skip(schedule.dueMs)
     this.#settle()
   }

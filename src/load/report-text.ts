@@ -1,4 +1,5 @@
 import type { LatencySummary } from './latencies.ts'
+import { markdownTable } from './markdown-table.ts'
 import type { RegionResult } from './meter.ts'
 import type { LoadResult, Progress } from './run.ts'
 import { errorsPercent, exhaustedPercent } from './thresholds.ts'
@@ -21,7 +22,7 @@ export function resultCells(result: RegionResult): string[] {
   return [
     result.region,
     wholeNumber(result.throughputPerSec),
-    ...latencyCells(result.latencyMs),
+    ...(result.answered > 0 ? latencyCells(result.latencyMs) : ['–', '–', '–']),
     exhaustedPercent(result).toFixed(1),
     errorsPercent(result).toFixed(2),
   ]
@@ -90,14 +91,4 @@ function latencyCells({ p50, p95, p99 }: LatencySummary): string[] {
 
 function wholeNumber(value: number): string {
   return Math.round(value).toLocaleString('en-US')
-}
-
-/** The first row is the head; all columns but the first are numbers. */
-function markdownTable(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, at) => (at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!))).join(' | ')} |`
-  const rule = widths.map((width, at) => (at === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`))
-  const [head, ...body] = rows.map(line)
-  return [head, `|${rule.join('|')}|`, ...body].join('\n')
 }

@@ -25,7 +25,10 @@ function resultWith(thresholds: Thresholds): LoadResult {
     steps: [{ name: 'write', answer: 'no connection', tookMs: 8 }],
   })
   odd.skip(2)
-  for (const meter of [us, odd]) meter.endSecondsBefore(4000)
+  for (const meter of [us, odd]) {
+    meter.end(4000)
+    meter.endSecondsBefore(4000)
+  }
   const options = parseLoadOptions(
     {
       target: ['us=http://127.0.0.1:1'],
@@ -45,7 +48,7 @@ function resultWith(thresholds: Thresholds): LoadResult {
     },
     { hasKey: false },
   )
-  const regions = [us.result(4000), odd.result(4000)]
+  const regions = [us.result(), odd.result()]
   return {
     startedAt: '2026-01-02T03:04:05.000Z',
     endedEarly: false,
@@ -61,7 +64,8 @@ test('the table is that of the guide, with errors', () => {
   expect(report).toContain(
     '| Region | Throughput (req/s) | p50 (ms) | p95 (ms) | p99 (ms) | Token exhaustion % | Errors % |',
   )
-  expect(report).toMatch(/\| us +\| +99 \| +29\.\d \| +47\.\d \| +49\.\d \| +2\.0 \| +0\.00 \|/)
+  expect(report).toMatch(/\| us +\| +100 \| +29\.\d \| +47\.\d \| +49\.\d \| +2\.0 \| +0\.00 \|/)
+  expect(report).toMatch(/\| <b>"& +\| +0 \| +– \| +– \| +– \| +0\.0 \| +100\.00 \|/)
   expect(report).toMatch(/\| us +\| +read \| +5\.0 \|/)
   expect(report).toContain('<b>"&: no connection: 1')
   expect(report).toContain('1 of 2 operations due were not sent')

@@ -84,7 +84,7 @@ export async function runLoad(
     const { user, system } = process.cpuUsage(cpuBefore)
     const generatorCores = (user + system) / 1000 / nowMs()
     for (const { meter } of runs) meter.endSecondsBefore(nowMs())
-    const regions = runs.map(({ meter }) => meter.result(endMs))
+    const regions = runs.map(({ meter }) => meter.result())
     return {
       startedAt,
       endedEarly: endMs < rampMs + durationMs,

@@ -14,6 +14,11 @@ const delaysMs: Record<string, number> = { 'us eu': 40, 'us ap': 75, 'eu ap': 11
 const storeRegion: Region = 'us'
 const hashKey = '0123456789abcdef0123456789abcdef'
 
+export interface RegionsOptions {
+  /** `one region` (default): the others reach the store through a delaying proxy. `every region`: it is near to all. */
+  readonly storeIn?: 'one region' | 'every region'
+}
+
 /**
  * Three regions on one machine: an edge process, a NATS server and a way to PostgreSQL in each. The NATS servers are joined by
  * gateways through delaying proxies, and the store stands in one region, so that the others reach it through one.
@@ -24,7 +29,8 @@ export class Regions {
   readonly #proxies: Proxies
   readonly #edges = new Map<Region, { process: CliProcess; url: string }>()
   readonly #directory: string
-  readonly #limits: string
+  readonly #storeIn: RegionsOptions['storeIn']
+  #limits: string
 
   private constructor(parts: {
     nats: Map<string, NatsServer>
@@ -32,21 +38,23 @@ export class Regions {
     proxies: Proxies
     directory: string
     limits: string
+    storeIn: RegionsOptions['storeIn']
   }) {
     this.nats = parts.nats
     this.postgres = parts.postgres
     this.#proxies = parts.proxies
     this.#directory = parts.directory
     this.#limits = parts.limits
+    this.#storeIn = parts.storeIn
   }
 
   /** All of it, running. `limits` is that part of the configuration, in YAML. */
-  static async start(limits: string): Promise<Regions> {
+  static async start(limits: string, { storeIn }: RegionsOptions = {}): Promise<Regions> {
     const postgres = await startPostgres()
     const proxies = new Proxies()
     const nats = await startNatsRegions(regions, (from, to, port) => proxies.between(from, to, port))
     const directory = await mkdtemp(join(tmpdir(), 'openclaw-regions-'))
-    const all = new Regions({ nats, postgres, proxies, directory, limits })
+    const all = new Regions({ nats, postgres, proxies, directory, limits, storeIn })
     await Promise.all(regions.map((region) => all.startEdge(region)))
     return all
   }
@@ -67,18 +75,19 @@ export class Regions {
 
   /** Starts a process, and doesn't wait for it to serve. */
   async spawnEdge(region: Region): Promise<CliProcess> {
-    const { url: natsUrl } = this.nats.get(region)!
-    const file = join(this.#directory, `${region}.yaml`)
-    await writeFile(
-      file,
-      `${this.#limits}\nhttp: { port: 0 }\ncluster: { nats: { servers: ["${natsUrl}"] } }\nstore: { connect_timeout: 2s, statement_timeout: 2s }\n`,
-    )
+    const file = await this.#writeConfig(region)
     const storeUrl = new URL(this.postgres.url)
-    if (region !== storeRegion)
+    if (region !== storeRegion && this.#storeIn !== 'every region')
       storeUrl.port = String(await this.#proxies.between(region, storeRegion, Number(storeUrl.port)))
     return startCli(['serve', '--config', file, '--region', region], {
       env: { RATING_DB_URL: storeUrl.href, OPENCLAW_HASH_KEY: hashKey },
     })
+  }
+
+  /** Gives the edges other limits; they take them over a little later. */
+  async setLimits(limits: string): Promise<void> {
+    this.#limits = limits
+    await Promise.all(regions.map((region) => this.#writeConfig(region)))
   }
 
   /** No byte passes between the region and others. */
@@ -102,6 +111,14 @@ export class Regions {
     await this.postgres.stop()
     await this.#proxies.close()
     await rm(this.#directory, { recursive: true, force: true })
+  }
+
+  async #writeConfig(region: Region): Promise<string> {
+    const { url } = this.nats.get(region)!
+    const file = join(this.#directory, `${region}.yaml`)
+    const rest = `http: { port: 0 }\ncluster: { nats: { servers: ["${url}"] } }\nstore: { connect_timeout: 2s, statement_timeout: 2s }`
+    await writeFile(file, `${this.#limits}\n${rest}\n`)
+    return file
   }
 }
 
