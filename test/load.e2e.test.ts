@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -115,8 +117,12 @@ test('options that are not allowed are refused, all at once, with exit code 2', 
 })
 
 test('edges that do not answer are named, all of them', async () => {
-  const run = load('-t', 'us=http://127.0.0.1:1', '-t', 'eu=http://127.0.0.1:2')
+  const silent = createServer().listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
+  const run = load('-t', 'us=http://127.0.0.1:1', '-t', `eu=http://127.0.0.1:${port}`, '--timeout', '1s')
   expect(await run.ended()).toBe(1)
   expect(run.output()).toContain('us: http://127.0.0.1:1/health: no connection')
-  expect(run.output()).toContain('eu: http://127.0.0.1:2/health: no connection')
+  expect(run.output()).toContain(`eu: http://127.0.0.1:${port}/health: timeout`)
+  silent.close()
 })
