@@ -109,8 +109,9 @@ async function runLoad(cluster: Regions, load: Load): Promise<Measured> {
   if ((await run.ended()) !== 0) throw new Error(`the load ended early:\n${run.output()}`)
   const after = processorSeconds()
   const result = JSON.parse(await readFile(file, 'utf8')) as LoadResult
-  for (const { region, failures } of result.regions)
-    for (const [what, count] of Object.entries(failures)) console.error(`  ${region}: ${what}: ${count}`)
+  for (const { region, failures, queued } of result.regions)
+    for (const [what, count] of Object.entries({ ...failures, queued }))
+      if (count > 0) console.error(`  ${region}: ${what}: ${count}`)
   const processorSec = new Map([...after].map(([kind, sec]) => [kind, sec - (before.get(kind) ?? 0)]))
   processorSec.set('load generator', result.generatorCores * secondsOf(result))
   const answeredPerSec = result.regions.reduce((sum, { throughputPerSec }) => sum + throughputPerSec, 0)

@@ -33,6 +33,7 @@ test('outcomes are told apart', () => {
     due: 10,
     answered: 4,
     exhausted: 1,
+    queued: 1,
     failed: 5,
     notSent: 1,
     failures: { 'HTTP 503': 2, timeout: 1, 'no connection': 1, 'HTTP 404': 1 },

@@ -23,6 +23,8 @@ export interface RegionResult {
   readonly answered: number
   /** Refused by a limit. */
   readonly exhausted: number
+  /** Answered 202: kept safely in the region until the store is back. */
+  readonly queued: number
   readonly failed: number
   /** Due, but every connection was taken until the end. */
   readonly notSent: number
@@ -57,6 +59,8 @@ export interface MeterOptions {
 
 const curve = [0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 100]
 
+const accepted = 202
+
 /** Counts and times the operations of one region. */
 export class Meter {
   readonly #options: MeterOptions
@@ -67,6 +71,7 @@ export class Meter {
   readonly #seconds: Second[] = []
   readonly #thisSecond = { latencies: new Latencies(), exhausted: 0, failed: 0 }
   #exhausted = 0
+  #queued = 0
   #failed = 0
   #notSent = 0
   #answeredInTime = 0
@@ -98,6 +103,7 @@ export class Meter {
       this.#failures.set(outcome, (this.#failures.get(outcome) ?? 0) + 1)
     }
     if (outcome === 'exhausted') this.#exhausted++
+    if (steps[0]!.answer === accepted) this.#queued++
     this.#recordSteps(steps, sentMs - dueMs)
   }
 
@@ -142,6 +148,7 @@ export class Meter {
       due: latencies.count + this.#failed + this.#notSent,
       answered: latencies.count,
       exhausted: this.#exhausted,
+      queued: this.#queued,
       failed: this.#failed,
       notSent: this.#notSent,
       failures: Object.fromEntries(this.#failures),

@@ -57,6 +57,11 @@ export function remarks(result: LoadResult): string[] {
             `${region}: ${notSent.toLocaleString('en-US')} of ${due.toLocaleString('en-US')} operations due were not sent, because all connections waited for answers. They count as errors.`,
           ],
     ),
+    ...regions.flatMap(({ region, queued }) =>
+      queued === 0
+        ? []
+        : [`${region}: ${queued.toLocaleString('en-US')} ratings were queued until the store is back (202).`],
+    ),
     ...regions.flatMap(({ region, failures }) =>
       Object.entries(failures).map(([what, count]) => `${region}: ${what}: ${count.toLocaleString('en-US')}`),
     ),
