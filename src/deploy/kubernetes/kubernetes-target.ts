@@ -7,15 +7,8 @@ import { readConfig } from '../config-check.ts'
 import { removeEdges, writeEdges, type EdgeAddress } from '../edges-file.ts'
 import { readProject, replaceFile, wantEdges, type WantedEdge } from '../project.ts'
 import { Releases, type Release } from '../releases.ts'
-import {
-  RolloutError,
-  type Finding,
-  type LogOptions,
-  type Progress,
-  type ProvisionedEdge,
-  type RolloutOptions,
-  type Target,
-} from '../target.ts'
+import { rollOutByRegion } from '../rollout.ts'
+import type { Finding, LogOptions, Progress, ProvisionedEdge, RolloutOptions, Target } from '../target.ts'
 import { appName, edgeContainer } from './base.ts'
 import { kustomizeFiles, overlayOf } from './kustomization.ts'
 import { inRegion, type KubernetesSettings } from './settings.ts'
@@ -71,23 +64,13 @@ export class KubernetesTarget implements Target {
     { readyTimeoutMs, onProgress }: RolloutOptions,
   ): Promise<readonly EdgeAddress[]> {
     const releases = new Releases(this.#projectDir)
-    const before = await releases.live()
     const { edges } = await readProject(this.#projectDir)
-    const files = await this.#write(release)
-    const touched: WantedEdge[] = []
-    try {
-      for (const edge of edges) {
-        touched.push(edge)
-        await this.#apply(edge, { files, readyTimeoutMs, onProgress })
-      }
-    } catch (error) {
-      await releases.setStatus(release.number, 'failed')
-      const problem = error instanceof Error ? error.message : String(error)
-      onProgress(`release ${release.number} failed: ${problem}`)
-      if (before) await this.#goBack(before, touched, { readyTimeoutMs, onProgress })
-      throw new RolloutError(problem, { cause: error })
-    }
-    await releases.setStatus(release.number, 'live')
+    await rollOutByRegion(releases, release, {
+      regions: edges.map(({ region }) => region),
+      prepare: (one) => this.#write(one),
+      apply: (one, region) => this.#apply(one, region, { readyTimeoutMs, onProgress }),
+      onProgress,
+    })
     const addresses = edges.map(({ region }) => ({
       replica: `${region}/0`,
       url: inRegion(this.#settings.url, region),
@@ -139,49 +122,36 @@ export class KubernetesTarget implements Target {
     await rm(join(this.#projectDir, '.openclaw'), { recursive: true, force: true })
   }
 
-  /** Writes what a release is in Kubernetes; answers where. */
-  async #write({ number }: Release): Promise<string> {
+  /** Writes what a release is in Kubernetes. */
+  async #write({ number }: Release): Promise<void> {
     const releases = new Releases(this.#projectDir)
     const contents = await releases.contents(number)
     const { edges } = await readProject(this.#projectDir)
     const env = { OPENCLAW_HASH_KEY: await this.hashKey(), ...contents.env }
     const { http } = readConfig(contents.config, { file: releases.configFile(number), env })
-    const directory = join(releases.directory(number), 'kubernetes')
     const release = { ...contents, number, env, shutdownTimeoutMs: http.shutdownTimeoutMs }
     for (const [name, text] of kustomizeFiles({ settings: this.#settings, edges, release })) {
-      const file = join(directory, name)
+      const file = join(this.#filesOf(number), name)
       await mkdir(dirname(file), { recursive: true, mode: 0o700 })
       await replaceFile(file, text, 0o600)
     }
-    return directory
   }
 
   async #apply(
-    { region }: WantedEdge,
-    { files, readyTimeoutMs, onProgress }: { files: string; readyTimeoutMs: number; onProgress: Progress },
+    { number }: Release,
+    region: string,
+    { readyTimeoutMs, onProgress }: RolloutOptions,
   ): Promise<void> {
-    onProgress(`${region} is told`)
-    await this.#kubectl(region, ['apply', '-k', join(files, overlayOf(region))])
+    await this.#kubectl(region, ['apply', '-k', join(this.#filesOf(number), overlayOf(region))])
     await this.#kubectl(
       region,
       ['rollout', 'status', statefulSet, `--timeout=${Math.ceil(readyTimeoutMs / 1000)}s`],
       { onLine: (line) => onProgress(`${region}: ${line}`) },
     )
-    onProgress(`${region} is ready`)
   }
 
-  async #goBack(
-    before: Release,
-    edges: readonly WantedEdge[],
-    options: { readyTimeoutMs: number; onProgress: Progress },
-  ): Promise<void> {
-    const files = await this.#write(before)
-    for (const edge of edges) {
-      options.onProgress(`${edge.region} goes back to release ${before.number}`)
-      await this.#apply(edge, { files, ...options }).catch((error: unknown) =>
-        options.onProgress(String(error)),
-      )
-    }
+  #filesOf(number: number): string {
+    return join(new Releases(this.#projectDir).directory(number), 'kubernetes')
   }
 
   async #examineRegion(about: string): Promise<Finding> {

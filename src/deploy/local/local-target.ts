@@ -14,7 +14,7 @@ import {
   type RolloutOptions,
   type Target,
 } from '../target.ts'
-import { assignAddresses } from './addresses.ts'
+import { assignAddresses } from '../addresses.ts'
 import { askSupervisor, ControlError, isServed } from './control.ts'
 import type { EdgeCommand } from './edge-process.ts'
 import { examineLocal } from './examine.ts'

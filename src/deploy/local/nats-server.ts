@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceFile } from '../project.ts'
-import type { Addresses } from './addresses.ts'
+import type { Addresses } from '../addresses.ts'
 import { layout } from './layout.ts'
-import { natsConfig } from './nats-config.ts'
+import { natsConfig } from '../nats-config.ts'
 import { ServerProcess, type ServerOptions } from './server-process.ts'
 
 /** The version of the nats-server that is installed; undefined if none is. */
@@ -22,7 +22,13 @@ export async function writeNatsFiles(
   const directory = layout(projectDir).nats(region)
   const storeDir = join(directory, 'store')
   await mkdir(storeDir, { recursive: true, mode: 0o700 })
-  const text = natsConfig({ region, ports: regions, storeDir, password: natsPassword })
+  const ports = regions[region]
+  if (!ports) throw new Error(`${region} has no ports`)
+  const others = Object.entries(regions).filter(([name]) => name !== region)
+  const gateways = Object.fromEntries(
+    others.map(([name, { natsGateway }]) => [name, `127.0.0.1:${natsGateway}`]),
+  )
+  const text = natsConfig({ region, host: '127.0.0.1', ports, gateways, storeDir, password: natsPassword })
   await replaceFile(join(directory, 'nats.conf'), text, 0o600)
   return text
 }

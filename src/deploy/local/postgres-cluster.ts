@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import type { Addresses } from './addresses.ts'
+import type { Addresses } from '../addresses.ts'
 import { layout } from './layout.ts'
 import { ServerProcess, type ServerOptions } from './server-process.ts'
 

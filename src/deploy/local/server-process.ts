@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Addresses } from './addresses.ts'
+import type { Addresses } from '../addresses.ts'
 import { inheritedEnvironment } from './edge-process.ts'
 
 export interface ServerSpec {

@@ -3,8 +3,8 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { dirname } from 'node:path'
 import { z } from 'zod'
-import { replaceFile } from '../project.ts'
-import { layout } from './layout.ts'
+import { replaceFile } from './project.ts'
+import { layout } from './local/layout.ts'
 
 const port = z.int().min(1).max(65_535)
 const regionPorts = z.object({

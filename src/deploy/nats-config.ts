@@ -1,0 +1,49 @@
+export interface NatsConfigOptions {
+  readonly region: string
+  /** The address to listen on: loopback, or any of a container. */
+  readonly host: string
+  readonly ports: {
+    readonly nats: number
+    readonly natsMonitor: number
+    readonly natsGateway: number
+    readonly natsRoutes: number
+  }
+  /** `host:port` of the other regions' gateways, by region. */
+  readonly gateways: Readonly<Record<string, string>>
+  readonly storeDir: string
+  /** By which the servers of the regions know each other. */
+  readonly password: string
+}
+
+/** The configuration of a region's NATS server: joined to the others by gateways, with JetStream, which needs a majority of the servers. */
+export function natsConfig(options: NatsConfigOptions): string {
+  const { region, host, ports, gateways, storeDir, password } = options
+  const user = `user: openclaw, password: ${JSON.stringify(password)}`
+  const remotes = Object.entries(gateways).map(
+    ([name, address]) =>
+      `    { name: ${JSON.stringify(name)}, urls: ["nats://openclaw:${password}@${address}"] }`,
+  )
+  return `listen: "${host}:${ports.nats}"
+http: "${host}:${ports.natsMonitor}"
+server_name: ${JSON.stringify(region)}
+max_payload: 1MB
+jetstream { store_dir: ${JSON.stringify(storeDir)} }
+
+# JetStream asks for a route where a cluster has a single server, too: to itself.
+cluster {
+  name: ${JSON.stringify(region)}
+  listen: "127.0.0.1:${ports.natsRoutes}"
+  authorization { ${user} }
+  routes: ["nats://openclaw:${password}@127.0.0.1:${ports.natsRoutes}"]
+}
+
+gateway {
+  name: ${JSON.stringify(region)}
+  listen: "${host}:${ports.natsGateway}"
+  authorization { ${user} }
+  gateways: [
+${remotes.join('\n')}
+  ]
+}
+`
+}
