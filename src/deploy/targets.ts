@@ -1,3 +1,4 @@
+import { ComposeTarget } from './compose/compose-target.ts'
 import type { EdgeCommand } from './local/edge-process.ts'
 import { LocalTarget } from './local/local-target.ts'
 import { KubernetesTarget } from './kubernetes/kubernetes-target.ts'
@@ -13,5 +14,5 @@ export function targetOf(project: Project, projectDir: string, edgeCommand: Edge
       `${projectFile} kubernetes: the target kubernetes needs this section, with url, nats_leaf_url and jetstream_domain`,
     )
   }
-  throw new ProjectError(`${projectFile} target: compose is not there yet; allowed: local, kubernetes`)
+  return new ComposeTarget(projectDir)
 }
