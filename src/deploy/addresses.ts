@@ -22,7 +22,10 @@ const schema = z.object({
   /** What the replicas hash keys with, unless the environment of a deploy says. */
   hashKey: z.string(),
   postgresPassword: z.string(),
+  /** Among the NATS servers. */
   natsPassword: z.string(),
+  /** An NKey, by which edges show NATS who they are. */
+  natsUser: z.object({ seed: z.string(), publicKey: z.string() }),
 })
 
 export type RegionPorts = Readonly<z.infer<typeof regionPorts>>
@@ -66,11 +69,19 @@ export async function assignAddresses(projectDir: string, regions: readonly stri
     hashKey: before?.hashKey ?? secret(),
     postgresPassword: before?.postgresPassword ?? secret(),
     natsPassword: before?.natsPassword ?? secret(),
+    natsUser: before?.natsUser ?? (await newNatsUser()),
   }
   const file = layout(projectDir).addresses
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   await replaceFile(file, `${JSON.stringify(addresses, null, 2)}\n`, 0o600)
   return addresses
+}
+
+async function newNatsUser(): Promise<Addresses['natsUser']> {
+  // Loaded when it is needed: most commands don't.
+  const { nkeys } = await import('@nats-io/transport-node')
+  const user = nkeys.createUser()
+  return { seed: new TextDecoder().decode(user.getSeed()), publicKey: user.getPublicKey() }
 }
 
 function secret(): string {

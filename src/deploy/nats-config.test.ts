@@ -9,7 +9,9 @@ test("a region's server listens where it is told, and knows the gateways of the 
     gateways: { eu: '127.0.0.1:203', ap: 'nats-ap:303' },
     storeDir: '/data/us',
     password: 'secret',
+    user: 'UABC',
   })
+  expect(text).toContain('authorization { users: [{ nkey: UABC }] }')
   expect(text.match(/(?:listen|http): "[^"]*"/g)).toEqual([
     'listen: "127.0.0.1:101"',
     'http: "127.0.0.1:102"',

@@ -13,12 +13,15 @@ export interface NatsConfigOptions {
   readonly storeDir: string
   /** By which the servers of the regions know each other. */
   readonly password: string
+  /** The public NKey of those who may connect; without it anybody who reaches the server may. */
+  readonly user?: string
 }
 
 /** The configuration of a region's NATS server: joined to the others by gateways, with JetStream, which needs a majority of the servers. */
 export function natsConfig(options: NatsConfigOptions): string {
   const { region, host, ports, gateways, storeDir, password } = options
-  const user = `user: openclaw, password: ${JSON.stringify(password)}`
+  const peer = `user: openclaw, password: ${JSON.stringify(password)}`
+  const users = options.user === undefined ? '' : `authorization { users: [{ nkey: ${options.user} }] }\n`
   const remotes = Object.entries(gateways).map(
     ([name, address]) =>
       `    { name: ${JSON.stringify(name)}, urls: ["nats://openclaw:${password}@${address}"] }`,
@@ -26,21 +29,21 @@ export function natsConfig(options: NatsConfigOptions): string {
   return `listen: "${host}:${ports.nats}"
 http: "${host}:${ports.natsMonitor}"
 server_name: ${JSON.stringify(region)}
-max_payload: 1MB
+${users}max_payload: 1MB
 jetstream { store_dir: ${JSON.stringify(storeDir)} }
 
 # JetStream asks for a route where a cluster has a single server, too: to itself.
 cluster {
   name: ${JSON.stringify(region)}
   listen: "127.0.0.1:${ports.natsRoutes}"
-  authorization { ${user} }
+  authorization { ${peer} }
   routes: ["nats://openclaw:${password}@127.0.0.1:${ports.natsRoutes}"]
 }
 
 gateway {
   name: ${JSON.stringify(region)}
   listen: "${host}:${ports.natsGateway}"
-  authorization { ${user} }
+  authorization { ${peer} }
   gateways: [
 ${remotes.join('\n')}
   ]

@@ -11,6 +11,7 @@ export const layout = (projectDir: string) => {
     processes: join(root, 'processes.json'),
     logs: join(root, 'logs'),
     log: (name: string) => join(root, 'logs', `${name}.log`),
+    natsSeed: join(root, 'nats', 'edge.nk'),
     nats: (region: string) => join(root, 'nats', region),
     postgres: join(root, 'postgres'),
   }

@@ -17,7 +17,7 @@ export function installedNats(): string | undefined {
 export async function writeNatsFiles(
   projectDir: string,
   region: string,
-  { regions, natsPassword }: Addresses,
+  { regions, natsPassword: password, natsUser }: Addresses,
 ): Promise<string> {
   const directory = layout(projectDir).nats(region)
   const storeDir = join(directory, 'store')
@@ -28,7 +28,16 @@ export async function writeNatsFiles(
   const gateways = Object.fromEntries(
     others.map(([name, { natsGateway }]) => [name, `127.0.0.1:${natsGateway}`]),
   )
-  const text = natsConfig({ region, host: '127.0.0.1', ports, gateways, storeDir, password: natsPassword })
+  const text = natsConfig({
+    region,
+    host: '127.0.0.1',
+    ports,
+    gateways,
+    storeDir,
+    password,
+    user: natsUser.publicKey,
+  })
+  await replaceFile(layout(projectDir).natsSeed, natsUser.seed, 0o600)
   await replaceFile(join(directory, 'nats.conf'), text, 0o600)
   return text
 }

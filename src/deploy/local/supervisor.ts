@@ -208,7 +208,7 @@ export class Supervisor {
         const ports = addresses.regions[region]
         if (!ports) throw new Error(`${region} has no ports: provision it again`)
         const configFile = join(this.#releases.directory(number), `${region}.yaml`)
-        await replaceFile(configFile, edgeYaml(text, edgeFields(ports)))
+        await replaceFile(configFile, edgeYaml(text, edgeFields(ports, layout(projectDir).natsSeed)))
         const logFile = layout(projectDir).log(region)
         const heap = heapMiB(sizes[size])
         return {
@@ -305,11 +305,11 @@ interface PreparedRegion {
 }
 
 /** An edge listens for its supervisor only: its callers' connections are handed to it. */
-function edgeFields({ nats }: RegionPorts): EdgeFields {
+function edgeFields({ nats }: RegionPorts, seedFile: string): EdgeFields {
   return [
     [['http', 'host'], '127.0.0.1'],
     [['http', 'port'], 0],
-    [['cluster', 'nats'], { servers: [`nats://127.0.0.1:${nats}`] }],
+    [['cluster', 'nats'], { servers: [`nats://127.0.0.1:${nats}`], nkey_seed_file: seedFile }],
   ]
 }
 
