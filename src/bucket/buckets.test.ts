@@ -166,3 +166,13 @@ test('a bucket with news that was not sent is evicted last', () => {
   expect(buckets.debt(key(2), 0)).toBe(1)
   expect(buckets.debt(key(1), 0)).toBe(0)
 })
+
+test('a bucket with news that was not sent is not forgotten, however long it is full', () => {
+  const buckets = new PooledBuckets(1, options())
+  buckets.take(key(1), 5, 0)
+  buckets.sweep(10, 100_000)
+  expect(buckets.size).toBe(1)
+  buckets.drainChanged(10, 100_000, () => {})
+  buckets.sweep(10, 100_000)
+  expect(buckets.size).toBe(0)
+})

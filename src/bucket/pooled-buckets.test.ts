@@ -5,14 +5,15 @@ import { PooledBuckets } from './pooled-buckets.ts'
 const alice = { lo: 1, hi: 2 }
 const idleMs = 1800
 
-function table(own: { bucketsMax?: number; refillPerSec?: number } = {}): PooledBuckets {
-  const { bucketsMax = 100, refillPerSec = 1e-9 } = own
+function table(own: { bucketsMax?: number; refillPerSec?: number; quietPart?: number } = {}): PooledBuckets {
+  const { bucketsMax = 100, refillPerSec = 1e-9, quietPart = 0 } = own
   const made = new PooledBuckets(7, {
     limit: 'api',
     capacity: 1000,
     refillPerSec,
     bucketsMax,
     idleMs,
+    quietPart,
     nowMs: 0,
   })
   made.setReplicas(3)
@@ -94,6 +95,93 @@ describe('what a replica tells', () => {
   })
 })
 
+describe('news is kept back', () => {
+  const quiet = (refillPerSec = 1e-9): PooledBuckets => table({ quietPart: 0.3, refillPerSec })
+
+  test('up to the part of the quiet part that is this replica’s, of three', () => {
+    const buckets = quiet()
+    buckets.take(alice, 60, 0)
+    buckets.take(alice, 40, 0)
+    expect(drained(buckets)).toEqual([])
+    buckets.take(alice, 1, 0)
+    expect(drained(buckets)).toMatchObject([{ taken: 101 }])
+  })
+
+  test('and refilled by its part of the refill only, since others may keep back as much', () => {
+    const buckets = quiet(300)
+    buckets.take(alice, 90, 0)
+    buckets.beginInterval(2)
+    // A third of what the bucket refilled; the bucket itself is full again.
+    buckets.take(alice, 40, 300)
+    expect(drained(buckets, 300)).toEqual([])
+    buckets.take(alice, 1, 300)
+    expect(drained(buckets, 300)).toMatchObject([{ taken: 101 }])
+  })
+
+  test('until what others took makes the bucket owe more than the quiet part', () => {
+    const buckets = quiet()
+    buckets.take(alice, 50, 0)
+    buckets.merge(1, news({ taken: 250 }), 'exact', 0)
+    expect(drained(buckets)).toEqual([])
+    buckets.merge(1, news({ taken: 251 }), 'exact', 0)
+    expect(drained(buckets)).toMatchObject([{ taken: 50 }])
+  })
+
+  test('is charged once where a page told it, and its receiver hears it again', () => {
+    const [buckets, other] = [quiet(10), table({ refillPerSec: 10 })]
+    const tell = (entries: CounterEntry[], nowMs: number): void => {
+      for (const entry of entries) other.merge(1, entry, 'exact', nowMs)
+    }
+    buckets.take(alice, 60, 0)
+    buckets.beginInterval(2)
+    tell(live(buckets), 0)
+    expect(other.debt(alice, 0)).toBe(60)
+    buckets.take(alice, 90, 1000)
+    tell(drained(buckets, 1000), 1000)
+    expect(other.debt(alice, 1000)).toBe(140)
+  })
+})
+
+describe('what others have probably taken unheard', () => {
+  test('is held back, charged nowhere, and believed for a moment only', () => {
+    const buckets = table()
+    buckets.setUnheardMs(100)
+    buckets.merge(1, news({ taken: 200 }), 'exact', 1000)
+    // 200 in the last 100 ms, so probably 200 more in the 100 ms that news takes.
+    expect(buckets.take(alice, 601, 1000)).toMatchObject({ allowed: false, remaining: 600 })
+    expect(buckets.debt(alice, 1000)).toBe(200)
+    expect(buckets.take(alice, 700, 1050).allowed).toBe(true)
+    expect(buckets.take(alice, 101, 1100)).toMatchObject({ allowed: false, remaining: 100 })
+    expect(buckets.take(alice, 100, 1100).allowed).toBe(true)
+  })
+})
+
+describe('what an earlier life saved', () => {
+  test('is owed once, whoever saved it, less what it refilled since', () => {
+    const buckets = table({ refillPerSec: 10 })
+    buckets.restore({ ...alice, tokens: 300 }, 2000, 0)
+    expect(buckets.debt(alice, 0)).toBe(280)
+    buckets.restore({ ...alice, tokens: 300 }, 1000, 0)
+    expect(buckets.debt(alice, 0)).toBe(290)
+    buckets.restore({ ...alice, tokens: 100 }, 0, 0)
+    expect(buckets.debt(alice, 0)).toBe(290)
+  })
+})
+
+test('a bucket that was full for a third of the idle time starts a new generation with the next take, not before', () => {
+  const buckets = table({ refillPerSec: 100 })
+  const taken = (nowMs: number): unknown => {
+    buckets.beginInterval(1 + nowMs)
+    buckets.take(alice, 10, nowMs)
+    return drained(buckets, nowMs).map(({ generation, taken: tokens }) => [generation, tokens])
+  }
+  expect(taken(0)).toEqual([[1, 10]])
+  // Full again 100 ms after each.
+  expect(taken(100 + idleMs / 3 - 1)).toEqual([[1, 20]])
+  const nextMs = 200 + 2 * (idleMs / 3)
+  expect(taken(nextMs)).toEqual([[1 + nextMs, 10]])
+})
+
 describe('takenBySlot', () => {
   test('tells who took what, until the bucket is full', () => {
     const buckets = table({ refillPerSec: 100 })
@@ -140,7 +228,7 @@ describe('news is charged', () => {
   })
 
   test('healed: what the sender knows of others is left to them', () => {
-    expect(charged('healed', news({ taken: 10, ownDebt: 10, debt: 70 }), 5)).toBeCloseTo(15)
+    expect(charged('healed', news({ taken: 500, ownDebt: 10, debt: 70 }), 5)).toBeCloseTo(15)
   })
 
   test('joining: the highest debt that is reported is taken over, and nothing is added', () => {

@@ -113,6 +113,19 @@ describe('setLimits', () => {
     expect(eu.peek('api', 'alice').state.remaining).toBe(85)
   })
 
+  test('a strict limit that is new waits for leases that may have been given under its name, and begins empty', () => {
+    const { made, us } = cluster()
+    const strict: LimitSpec = { ...api, name: 'strict', mode: 'strict' }
+    us.setLimits([api, strict])
+    const isAllowed = (): boolean => us.take('strict', 'alice').allowed
+    made.advance(3000 - 1)
+    expect(isAllowed()).toBe(false)
+    made.advance(1000)
+    expect(isAllowed()).toBe(false)
+    made.advance(2)
+    expect([isAllowed(), isAllowed()]).toEqual([true, false])
+  })
+
   test('while regions run with different limits, what both know is still counted once', () => {
     const { made, us, eu } = cluster()
     us.setLimits([{ ...api, name: 'new' }, api])

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { PooledBuckets } from '../bucket/pooled-buckets.ts'
 import { decode, encode, entriesMax } from './codec.ts'
+import type { LeasedTable } from './lease-exchange.ts'
 import type { Batch, ReplicationMessage } from './messages.ts'
 import { nameHash } from './name-hash.ts'
 import type { Problem } from './replication-status.ts'
@@ -118,6 +119,14 @@ describe('contact', () => {
     expect(bench.contacts).toEqual([['eu', 'us']])
   })
 
+  test('a region that hears us counts only once its live buckets are here', () => {
+    bench.batch('eu/0', 0)
+    bench.replicator.tick()
+    expect(bench.contacts).toEqual([])
+    bench.answer('eu/0')
+    expect(bench.contacts).toEqual([['eu', 'us']])
+  })
+
   test('a region unheard for the contact time-out no longer counts', () => {
     bench.meet('eu/0')
     bench.nowMs += 600
@@ -208,6 +217,18 @@ describe('repair', () => {
     expect(bench.contacts).toEqual([['eu', 'us']])
   })
 
+  test('a page that comes twice is taken once: it ends no transfer that goes on', () => {
+    bench.batch('eu/0', 0)
+    const { request } = bench.requests('eu/0')[0]!
+    const next = { table: 7, row: 100 }
+    bench.answer('eu/0', { next })
+    bench.receive('eu/0', { kind: 'page', incarnation: 1, request, next, sections: [] })
+    expect(bench.requests('eu/0')).toHaveLength(2)
+    bench.receive('eu/0', { kind: 'page', incarnation: 1, request, next: undefined, sections: [] })
+    bench.replicator.tick()
+    expect(bench.contacts).toEqual([])
+  })
+
   test('a page that nobody asked for, or of another incarnation, is dropped', () => {
     bench.meet('eu/0')
     const entry = { lo: 1, hi: 2, generation: 1, taken: 9, returned: 0, ownDebt: 9, debt: 9 }
@@ -255,12 +276,43 @@ describe('charging', () => {
     bench.batch('eu/0', 1, { taken: 10 })
     bench.batch('eu/0', 0, { incarnation: 2, taken: 4 })
     expect(bench.debt()).toBeCloseTo(14)
+    // What it took before this was heard is among its live buckets.
+    expect(bench.requests('eu/0')).toHaveLength(2)
     bench.batch('eu/0', 2, { incarnation: 1, taken: 50 })
     expect(bench.debt()).toBeCloseTo(14)
     bench.nowMs += 6001
     bench.batch('eu/0', 0, { incarnation: 1, taken: 1 })
     expect(bench.debt()).toBeCloseTo(15)
   })
+})
+
+test('claims and grants count only from the incarnation that is believed, of replicas that are known', () => {
+  const seen: string[] = []
+  const leased: LeasedTable = {
+    id: 9,
+    isUrgent: false,
+    claims: () => {},
+    urgentClaims: () => {},
+    claimed: (_slot, claim) => {
+      seen.push(`claim ${claim.part}`)
+      return undefined
+    },
+    granted: (_slot, grant) => seen.push(`grant ${grant.part}`),
+    forgetReplica: () => {},
+  }
+  bench.replicator.setTables([bench.buckets], [leased])
+  bench.meet('eu/0')
+  for (const [from, incarnation, part] of [
+    ['eu/0', 1, 0.25],
+    ['eu/0', 2, 0.5],
+    ['mars/0', 1, 0.75],
+  ] as const) {
+    const lease = { lo: 1, hi: 2, part, tokens: 0, need: 0, memory: 0 }
+    const message = { incarnation, sentAt: 100, sections: [{ table: 9, leases: [lease] }] }
+    bench.receive(from, { kind: 'claims', ...message })
+    bench.receive(from, { kind: 'grants', claimant: 5, ...message })
+  }
+  expect(seen).toEqual(['claim 0.25', 'grant 0.25'])
 })
 
 describe('bounds', () => {

@@ -1,0 +1,197 @@
+import type { Mutant } from './mutants.ts'
+
+const pooled = 'src/bucket/pooled-buckets.ts'
+const buckets = 'src/bucket/buckets.ts'
+const rules = 'src/bucket/merge-rules.ts'
+const pooledTest = 'src/bucket/pooled-buckets.test.ts'
+
+/** Faults in pooled buckets. */
+export const pooledMutants: readonly Mutant[] = [
+  {
+    name: 'merge-adds',
+    file: pooled,
+    find: 'sameGeneration ? (entry.taken - words[at + 1]!) | 0 : entry.taken',
+    replace: 'entry.taken | 0',
+    caughtBy: { file: 'src/limiter/invariants.prop.test.ts', test: 'I1 merge of counters is commutative' },
+  },
+  {
+    name: 'merge-takes-old-generations',
+    file: pooled,
+    find: 'if (entry.generation < generation) return',
+    replace: 'if (entry.generation < generation - 1e9) return',
+    caughtBy: { file: 'src/limiter/invariants.prop.test.ts', test: 'I1 merge of counters is commutative' },
+  },
+  {
+    name: 'take-ends-no-generation',
+    file: pooled,
+    find: 'if (debt === 0 && this.#isSettled(row, clock)) this.#endGeneration(row)',
+    replace: '',
+    caughtBy: { file: pooledTest, test: 'a bucket that was full for a third' },
+  },
+  {
+    name: 'merge-ends-no-generation',
+    file: pooled,
+    find: 'if (known && this.#isSettled(row, clock)) this.#endGeneration(row)',
+    replace: 'void known',
+    caughtBy: { file: 'src/bucket/pooled-buckets.prop.test.ts', test: 'I2 every replica owes at all times' },
+  },
+  {
+    name: 'healed-charges-what-the-sender-knows-of-others',
+    file: rules,
+    find: 'net > 0 ? Math.min(net, entry.ownDebt) : net',
+    replace: 'net > 0 ? Math.min(net, entry.debt || entry.ownDebt) : net',
+    caughtBy: { file: pooledTest, test: 'healed: what the sender knows of others' },
+  },
+  {
+    name: 'healed-charges-all',
+    file: rules,
+    find: 'net > 0 ? Math.min(net, entry.ownDebt) : net',
+    replace: 'net',
+    caughtBy: {
+      file: pooledTest,
+      test: 'healed: by no more than the sender still owes',
+    },
+  },
+  {
+    name: 'joining-adds',
+    file: rules,
+    find: 'return Math.max(0, debt + since, own + entry.ownDebt, entry.debt || 0)',
+    replace: 'return Math.max(0, debt + since, own + entry.ownDebt, debt + news.taken - news.returned)',
+    caughtBy: {
+      file: 'src/limiter/restarts.prop.test.ts',
+      test: 'I7 a replica that starts cut off from some',
+    },
+  },
+  {
+    name: 'joining-takes-own-for-known',
+    file: rules,
+    find: 'own + entry.ownDebt, entry.debt || 0',
+    replace: 'own, entry.debt || 0',
+    caughtBy: { file: pooledTest, test: 'joining: what both took themselves' },
+  },
+  {
+    name: 'new-generation-unbounded',
+    file: rules,
+    find: ': Math.min(news.taken, entry.ownDebt + news.returned + idleTokens)',
+    replace: ': Math.max(news.taken, idleTokens * 0)',
+    caughtBy: {
+      file: pooledTest,
+      test: 'exact: of a busy period that began unheard',
+    },
+  },
+  {
+    name: 'own-part-forgotten-by-merge',
+    file: pooled,
+    find: 'this.table.floats[row + ownFractionWord] = after + parked > own ? own / (after + parked) : 1',
+    replace: 'void own',
+    caughtBy: { file: pooledTest, test: 'is its own counters and its own part' },
+  },
+  {
+    name: 'each-replica-keeps-back-the-whole-quiet-part',
+    file: pooled,
+    find: 'if (after <= quiet && kept <= quiet / replicas) return after',
+    replace: 'if (after <= quiet && kept <= quiet) return after',
+    caughtBy: { file: pooledTest, test: 'up to the part of the quiet part' },
+  },
+  {
+    name: 'kept-back-unbounded',
+    file: pooled,
+    find: 'if (after <= quiet && kept <= quiet / replicas) return after',
+    replace: 'if (after <= quiet || kept < 0) return after',
+    caughtBy: { file: pooledTest, test: 'up to the part of the quiet part' },
+  },
+  {
+    name: 'kept-back-refilled-by-all',
+    file: pooled,
+    find: '* this.refillPerSec) / 1000 / replicas',
+    replace: '* this.refillPerSec) / 1000',
+    caughtBy: {
+      file: pooledTest,
+      test: 'and refilled by its part of the refill only',
+    },
+  },
+  {
+    name: 'kept-back-never-told-when-others-take',
+    file: pooled,
+    find: 'if (this.#hasKept(row) && after > this.capacity * this.#quietPart) this.#tell(row)',
+    replace: '',
+    caughtBy: { file: pooledTest, test: 'until what others took' },
+  },
+  {
+    name: 'live-page-without-kept-back',
+    file: pooled,
+    find: 'if (this.#hasKept(row)) this.#tell(row)\n      write',
+    replace: 'write',
+    caughtBy: { file: pooledTest, test: 'is charged once where a page told it' },
+  },
+  {
+    name: 'no-guard',
+    file: pooled,
+    find: 'return (rate * this.#rateLeft(row, nowMs) * this.#unheardMs) / 1000',
+    replace: 'return 0 * rate * this.#rateLeft(row, nowMs) * this.#unheardMs',
+    caughtBy: { file: pooledTest, test: 'is held back, charged nowhere' },
+  },
+  {
+    name: 'restore-adds',
+    file: pooled,
+    find: 'this.table.doubles[row >> 1] = clock + owed',
+    replace: 'this.table.doubles[row >> 1] = clock + owed + this.debtOf(row, clock)',
+    caughtBy: { file: pooledTest, test: 'is owed once, whoever saved it' },
+  },
+  {
+    name: 'restore-forgets-the-refill',
+    file: pooled,
+    find: '- (this.refillPerSec * agoMs) / 1000',
+    replace: '- agoMs * 0',
+    caughtBy: { file: pooledTest, test: 'is owed once, whoever saved it' },
+  },
+  {
+    name: 'gift-not-told',
+    file: pooled,
+    find: '    this.#tell(row)\n    const own = row + firstReplicaWord + ownSlot * wordsPerReplica\n    if (words[own] === 0) words[own] = this.#generation\n    words[own + 2]',
+    replace:
+      '    const own = row + firstReplicaWord + ownSlot * wordsPerReplica\n    if (words[own] === 0) words[own] = this.#generation\n    words[own + 2]',
+    caughtBy: { file: 'src/limiter/invariants.prop.test.ts', test: 'I2 tokens given back' },
+  },
+  {
+    name: 'live-only-if-it-owes',
+    file: pooled,
+    find: 'if (this.#isSettled(row, clock)) return false',
+    replace: 'if (this.debtOf(row, clock) === 0) return false',
+    caughtBy: { file: pooledTest, test: 'live buckets are those that owe' },
+  },
+  {
+    name: 'dirty-evicted-first',
+    file: buckets,
+    find: 'this.isDirty(row) ? debt + this.#share.capacity : debt',
+    replace: 'this.isDirty(row) ? 0 : debt',
+    caughtBy: {
+      file: 'src/bucket/buckets.test.ts',
+      test: 'a bucket with news that was not sent is evicted last',
+    },
+  },
+  {
+    name: 'dirty-forgotten',
+    file: buckets,
+    find: 'this.isIdle(row, clock) && !this.isDirty(row)',
+    replace: 'this.isIdle(row, clock)',
+    caughtBy: {
+      file: 'src/bucket/buckets.test.ts',
+      test: 'a bucket with news that was not sent is not forgotten',
+    },
+  },
+  {
+    name: 'idle-forgotten-at-once',
+    file: buckets,
+    find: 'return clock - this.table.doubles[row >> 1]! >= this.idleTokens()',
+    replace: 'return clock - this.table.doubles[row >> 1]! >= 0',
+    caughtBy: { file: 'src/bucket/pooled-buckets.prop.test.ts', test: 'I2 every replica owes at all times' },
+  },
+  {
+    name: 'settled-late',
+    file: pooled,
+    find: 'const settledPart = 1 / 3',
+    replace: 'const settledPart = 1',
+    caughtBy: { file: pooledTest, test: 'a bucket that was full for a third' },
+  },
+]
