@@ -145,14 +145,13 @@ describe('news is kept back', () => {
 describe('what others have probably taken unheard', () => {
   test('is held back, charged nowhere, and believed for a moment only', () => {
     const buckets = table()
-    buckets.setUnheardMs(100)
+    buckets.setNewsTimes({ delayMs: 75, batchIntervalMs: 50 })
     buckets.merge(1, news({ taken: 200 }), 'exact', 1000)
-    // 200 in the last 100 ms, so probably 200 more in the 100 ms that news takes.
-    expect(buckets.take(alice, 601, 1000)).toMatchObject({ allowed: false, remaining: 600 })
+    // 200 in an interval of 50 ms, so probably 400 more in the 100 ms that news takes.
+    expect(buckets.take(alice, 401, 1000)).toMatchObject({ allowed: false, remaining: 400 })
     expect(buckets.debt(alice, 1000)).toBe(200)
-    expect(buckets.take(alice, 700, 1050).allowed).toBe(true)
-    expect(buckets.take(alice, 101, 1100)).toMatchObject({ allowed: false, remaining: 100 })
-    expect(buckets.take(alice, 100, 1100).allowed).toBe(true)
+    expect(buckets.take(alice, 601, 1075)).toMatchObject({ allowed: false, remaining: 600 })
+    expect(buckets.take(alice, 800, 1100).allowed).toBe(true)
   })
 })
 

@@ -2,6 +2,7 @@ import type { PageRange, SavedBucket } from './bucket-set.ts'
 import { Buckets, rowHash, type BucketsOptions } from './buckets.ts'
 import { charged, joined, type CounterEntry, type MergeRule, type News } from './merge-rules.ts'
 import { RowQueue } from './row-queue.ts'
+import type { BaseShare } from './strict-rows.ts'
 import {
   asOfWord,
   dirtyFlag,
@@ -13,12 +14,6 @@ import {
   usedFlag,
   wordsPerReplica,
 } from './table.ts'
-
-/** What regions out of contact bring to a limit. */
-export interface AwayShare {
-  readonly capacity: number
-  readonly refillPerSec: number
-}
 
 export interface PooledOptions extends BucketsOptions {
   /**
@@ -91,9 +86,10 @@ export class PooledBuckets extends Buckets {
   /**
    * Regions leave contact, of capacities that sum up to this. Their part of every debt, in proportion, is theirs to refill
    * from now on, and this replica's region can spend its own share of what was left; so what all sides may spend is what it was.
+   * The rest is this side's, whoever took it, unless it was `restored`: then others may know of it.
    * To be called before the capacity changes.
    */
-  park(leaving: AwayShare, nowMs: number): void {
+  park(leaving: BaseShare, nowMs: number, { restored }: { restored: boolean }): void {
     const part = leaving.capacity / this.capacity
     if (!(part > 0)) return
     this.#awayPerSec += leaving.refillPerSec
@@ -103,6 +99,7 @@ export class PooledBuckets extends Buckets {
       const debt = this.debtOf(row, clock)
       this.table.floats[row + parkedWord]! += debt * part
       this.table.doubles[row >> 1] = clock + debt * (1 - part)
+      if (!restored) this.table.floats[row + ownFractionWord] = 1
     })
   }
 
@@ -110,7 +107,7 @@ export class PooledBuckets extends Buckets {
    * A region is back in contact: what was parked for it comes back, but for what its own refill has paid meanwhile. `absent` is the
    * capacity of all regions that were out of contact, this one with them.
    */
-  unpark(back: AwayShare, awayMs: number, { absent, nowMs }: { absent: number; nowMs: number }): void {
+  unpark(back: BaseShare, awayMs: number, { absent, nowMs }: { absent: number; nowMs: number }): void {
     const clock = this.clock.read(nowMs)
     const paid = (back.refillPerSec * awayMs) / 1000
     this.#awayPerSec = Math.max(0, this.#awayPerSec - back.refillPerSec)
@@ -120,7 +117,11 @@ export class PooledBuckets extends Buckets {
       if (parked === 0) return
       const part = parked * Math.min(1, back.capacity / absent)
       floats[row + parkedWord] = parked - part
-      doubles[row >> 1] = clock + this.debtOf(row, clock) + Math.max(0, part - paid)
+      const debt = this.debtOf(row, clock)
+      const after = debt + Math.max(0, part - paid)
+      doubles[row >> 1] = clock + after
+      const own = floats[row + ownFractionWord]! * debt
+      floats[row + ownFractionWord] = after > 0 ? (own + after - debt) / after : 0
     })
   }
 
@@ -212,14 +213,14 @@ export class PooledBuckets extends Buckets {
     const news = this.#mergeCounters(row, slot, entry)
     if (rule === 'exact') this.#noteRate(row, news.taken, nowMs)
     const parked = this.table.floats[row + parkedWord]!
-    const own = this.table.floats[row + ownFractionWord]! * (debt + parked)
+    const own = this.table.floats[row + ownFractionWord]! * debt
     const after =
       rule === 'joining'
         ? Math.max(0, joined({ debt: debt + parked, own, news, entry }) - parked)
         : charged({ debt, news, entry, rule, idleTokens: this.idleTokens() })
     if (after === debt) return
     if (rule !== 'joining') this.noteOthers(debt, after)
-    this.table.floats[row + ownFractionWord] = after + parked > own ? own / (after + parked) : 1
+    this.table.floats[row + ownFractionWord] = after > own ? own / after : 1
     this.table.doubles[row >> 1] = clock + after
     if (this.#hasKept(row) && after > this.capacity * this.#quietPart) this.#tell(row)
   }
@@ -254,8 +255,7 @@ export class PooledBuckets extends Buckets {
     if (debt === 0 && this.#isSettled(row, clock)) this.#endGeneration(row)
     if (words[own] === 0) words[own] = this.#generation
     words[own + 1]! += tokens
-    const whole = debt + floats[row + parkedWord]!
-    floats[row + ownFractionWord] = (floats[row + ownFractionWord]! * whole + tokens) / (whole + tokens)
+    floats[row + ownFractionWord] = (floats[row + ownFractionWord]! * debt + tokens) / (debt + tokens)
     return this.#noteNews(row, { tokens, after: debt + tokens, nowMs })
   }
 
@@ -265,9 +265,8 @@ export class PooledBuckets extends Buckets {
     const own = row + firstReplicaWord + ownSlot * wordsPerReplica
     if (words[own] === 0) words[own] = this.#generation
     words[own + 2]! += tokens
-    const whole = debt + floats[row + parkedWord]!
-    const after = whole - tokens
-    const ownDebt = floats[row + ownFractionWord]! * whole - tokens
+    const after = debt - tokens
+    const ownDebt = floats[row + ownFractionWord]! * debt - tokens
     floats[row + ownFractionWord] = after > 0 && ownDebt > 0 ? ownDebt / after : 0
   }
 
@@ -361,14 +360,15 @@ export class PooledBuckets extends Buckets {
   #entry(row: number, clock: number, nowMs: number): CounterEntry {
     const { words, floats } = this.table
     const own = row + firstReplicaWord + ownSlot * wordsPerReplica
-    const debt = this.debtOf(row, clock) + this.#parkedOf(row, nowMs)
+    const [debt, parked] = [this.debtOf(row, clock), this.#parkedOf(row, nowMs)]
     return {
       ...rowHash(this.table, row),
       generation: words[own]! >>> 0,
       taken: words[own + 1]! >>> 0,
       returned: words[own + 2]! >>> 0,
-      ownDebt: floats[row + ownFractionWord]! * debt,
-      debt,
+      // What is parked may be the own callers', and unheard.
+      ownDebt: floats[row + ownFractionWord]! * debt + parked,
+      debt: debt + parked,
     }
   }
 

@@ -222,7 +222,7 @@ export class Limiter implements LimiterApi {
     this.#regionShares.setContact(everywhere, nowMs)
     const incomplete = restorePages(policies, pages, { withStrict: this.#startsFresh, nowMs })
     for (const buckets of incomplete) buckets.startCold(nowMs + this.#leaseMs)
-    this.#regionShares.setContact(new Set([this.#region]), nowMs)
+    this.#regionShares.setContact(new Set([this.#region]), nowMs, { restored: true })
   }
 
   /** Lends nothing of strict shares any more: before this replica stops. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { regionOf, type ReplicaId } from '../replication/transport.ts'
+import { allInContact, pooled, wholeCapacity, wholeRefill } from './three-regions.testing.ts'
 import type { LimitSpec, Shares } from './types.ts'
 import { batchIntervalMs, contactTimeoutMs, Cluster } from '../../sim/cluster.ts'
 
@@ -126,11 +127,13 @@ test('I4 with news kept back pooled owes no more than that much more', () => {
 
 const isolates = (from: ReplicaId, to: ReplicaId): boolean => (from === 'ap/0') !== (to === 'ap/0')
 
-test.each([
+const cuts: [string, (from: ReplicaId, to: ReplicaId) => boolean][] = [
   ['both ways', isolates],
-  ['from one side', (from: ReplicaId, to: ReplicaId) => isolates(from, to) && from === 'ap/0'],
-  ['from the other side', (from: ReplicaId, to: ReplicaId) => isolates(from, to) && to === 'ap/0'],
-])(
+  ['from one side', (from, to) => isolates(from, to) && from === 'ap/0'],
+  ['from the other side', (from, to) => isolates(from, to) && to === 'ap/0'],
+]
+
+test.each(cuts)(
   'I4 with no messages %s each side admits at most its own shares after the contact time-out',
   (_how, isCut) => {
     fc.assert(
@@ -175,3 +178,43 @@ test('I4 a partition that heals lends nothing: what both sides owe is known befo
     { numRuns: 20 },
   )
 })
+
+test.each(cuts)(
+  'I4 with no messages %s for a while, what all admit until after it comes to one bucket: nothing lent, nothing lost',
+  (_how, isCut) => {
+    const quietMs = contactTimeoutMs + 2 * unheardMs
+    const taken = fc.integer({ min: 0, max: wholeCapacity })
+    const duration = fc.integer({ min: 1000, max: 30_000 })
+    fc.assert(
+      fc.property(seeds, taken, duration, (seed, before, partitionMs) => {
+        const cluster = new Cluster({ replicas, limits: [pooled()], seed, delayMs })
+        allInContact(cluster)
+        let admitted = 0
+        const ask = (replica: ReplicaId, most: number): void => {
+          while (admitted < most && cluster.limiter(replica).take('api', 'alice').allowed) admitted++
+        }
+        // One of each side takes all there is, so that the others take nothing unheard.
+        const busy = (ms: number): void => {
+          for (const endMs = cluster.nowMs + ms; cluster.nowMs < endMs; cluster.advance(50)) {
+            ask('us/0', Number.POSITIVE_INFINITY)
+            ask('ap/0', Number.POSITIVE_INFINITY)
+          }
+        }
+        ask('us/0', before)
+        cluster.advance(500)
+        cluster.connected = (from, to) => !isCut(from, to)
+        cluster.advance(quietMs)
+        const startMs = cluster.nowMs
+        busy(partitionMs)
+        cluster.connected = () => true
+        busy(4000)
+        const refilled = (ms: number): number => (wholeRefill * ms) / 1000
+        const central =
+          wholeCapacity + Math.min(before, refilled(500 + quietMs)) + refilled(cluster.nowMs - startMs)
+        // What refills while replicas notice that the others are gone, and back; and the last part of a token of each side.
+        expect(Math.abs(admitted - central)).toBeLessThanOrEqual(refilled(2 * unheardMs) + 2)
+      }),
+      { numRuns: 40 },
+    )
+  },
+)

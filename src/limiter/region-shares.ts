@@ -33,9 +33,10 @@ export class RegionShares {
     return this.#contact
   }
 
-  setContact(regions: ReadonlySet<string>, nowMs: number): void {
+  /** From now on these regions count. `restored`: what is owed comes from a snapshot, and the others may know of it. */
+  setContact(regions: ReadonlySet<string>, nowMs: number, { restored } = { restored: false }): void {
     for (const { buckets, shares } of this.#options.policies()) {
-      if (buckets instanceof PooledBuckets) this.#moveDebt({ buckets, shares }, regions, nowMs)
+      if (buckets instanceof PooledBuckets) this.#moveDebt({ buckets, shares }, regions, { nowMs, restored })
     }
     for (const region of this.#contact.difference(regions)) this.#awaySinceMs.set(region, nowMs)
     for (const region of regions) this.#awaySinceMs.delete(region)
@@ -85,9 +86,9 @@ export class RegionShares {
   #moveDebt(
     { buckets, shares }: { buckets: PooledBuckets; shares: Shares },
     regions: ReadonlySet<string>,
-    nowMs: number,
+    { nowMs, restored }: { nowMs: number; restored: boolean },
   ): void {
-    buckets.park(shareOf(shares, this.#contact.difference(regions)), nowMs)
+    buckets.park(shareOf(shares, this.#contact.difference(regions)), nowMs, { restored })
     // Nothing is parked for regions that were never heard.
     let absent = shareOf(shares, this.#awaySinceMs.keys()).capacity
     for (const region of regions.difference(this.#contact)) {

@@ -27,9 +27,14 @@ export interface Peer {
   delayMs: number | undefined
   /** It says that it hears this replica. */
   hearsUs: boolean
+  /** Hashes of the names of all whom it hears. */
+  hears: ReadonlySet<number>
   /** How its news is charged; `exact` once everything it has was transferred. */
   rule: MergeRule
   transfer: Transfer | undefined
+  transferredAtMs: number
+  /** It is in contact: its region's share counts. */
+  counts: boolean
 }
 
 /** A replica that is heard for the first time since this one started. */
@@ -40,7 +45,10 @@ export function newPeer(known: Pick<Peer, 'replica' | 'slot' | 'incarnation' | '
     gaps: new SequenceGaps(),
     delayMs: undefined,
     hearsUs: false,
+    hears: new Set(),
     rule: 'joining',
     transfer: undefined,
+    transferredAtMs: Number.NEGATIVE_INFINITY,
+    counts: false,
   }
 }

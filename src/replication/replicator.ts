@@ -1,4 +1,5 @@
 import { decode, encode, entriesMax } from './codec.ts'
+import { Contact } from './contact.ts'
 import { LeaseExchange, type LeasedTable, type LeasePeer } from './lease-exchange.ts'
 import { livePage } from './live-page.ts'
 import type {
@@ -51,8 +52,7 @@ const gapPatienceParts = 4
  *
  * Each tick broadcasts a batch of the buckets that changed, or a heartbeat. Batches are numbered: after a gap, a silence or a
  * start, the peer's live buckets are asked for, page by page. Until they have come once after a silence, its
- * news is charged by the careful rules, and its region's share doesn't count. Neither does it while the peer doesn't say that
- * it hears this replica, so that a link that works in one direction only can't let both sides spend the same share.
+ * news is charged by the careful rules, and its region's share doesn't count ({@link Contact}).
  *
  * Time enters by `tick` and `nowMs`, the network by the transport: the same code runs under a simulator.
  */
@@ -60,6 +60,7 @@ export class Replicator {
   readonly #options: ReplicatorOptions
   readonly #selfHash: number
   readonly #peers = new Map<ReplicaId, Peer>()
+  readonly #contact: Contact
   readonly #leases: LeaseExchange
   readonly #roundTrips = new RoundTrips()
   #tickedAtMs = Number.NaN
@@ -86,6 +87,7 @@ export class Replicator {
   constructor(options: ReplicatorOptions) {
     this.#options = options
     this.#selfHash = nameHash(options.transport.self)
+    this.#contact = new Contact(options.transport.self, options.contactTimeoutMs)
     this.#regions = new Set([regionOf(options.transport.self)])
     this.#leases = new LeaseExchange({
       incarnation: options.incarnation,
@@ -126,7 +128,7 @@ export class Replicator {
     const nowMs = now()
     const peers = [...this.#peers.values()].map((peer) => ({
       replica: peer.replica,
-      inContact: this.#inContact(peer, nowMs),
+      inContact: this.#contact.holds(peer, nowMs),
       silentMs: nowMs - peer.heardAtMs,
       delayMs: peer.delayMs,
     }))
@@ -151,7 +153,7 @@ export class Replicator {
     const intervalMs = nowMs - this.#tickedAtMs
     this.#tickedAtMs = nowMs
     const delays = [...this.#peers.values()].flatMap((peer) =>
-      this.#inContact(peer, nowMs) ? (peer.delayMs ?? []) : [],
+      this.#contact.holds(peer, nowMs) ? (peer.delayMs ?? []) : [],
     )
     const isKnown = delays.length > 0 && intervalMs > 0
     const delayMs = isKnown ? delays.reduce((sum, ms) => sum + ms, 0) / delays.length : 0
@@ -180,7 +182,7 @@ export class Replicator {
       room -= entries.length
     }
     const hears = [...this.#peers.values()]
-      .filter((peer) => this.#hears(peer, nowMs))
+      .filter((peer) => this.#contact.hears(peer, nowMs))
       .map(({ replica, sequence, heardAtMs }) => ({
         name: nameHash(replica),
         sequence,
@@ -238,7 +240,7 @@ export class Replicator {
 
   #leasePeer(peer: Peer, nowMs: number): LeasePeer {
     const { replica, slot, incarnation } = peer
-    return { replica, slot, incarnation, inContact: this.#inContact(peer, nowMs) }
+    return { replica, slot, incarnation, inContact: this.#contact.holds(peer, nowMs) }
   }
 
   #report(from: ReplicaId, reason: Problem): void {
@@ -257,20 +259,30 @@ export class Replicator {
     }
     if (!this.#acceptIncarnation(peer, batch.incarnation, nowMs)) return
     this.stats.batchesReceived++
-    if (!this.#hears(peer, nowMs)) {
-      peer.transfer = undefined
-      if (peer.rule === 'exact') peer.rule = 'healed'
-    }
+    if (!this.#contact.hears(peer, nowMs)) this.#part(peer)
     peer.gaps.received(batch.sequence, nowMs)
     if (batch.sequence > peer.sequence) {
       peer.sequence = batch.sequence
       peer.heardAtMs = nowMs
       const hearing = batch.hears.find(({ name }) => name === this.#selfHash)
       peer.hearsUs = hearing !== undefined
+      peer.hears = new Set(batch.hears.map(({ name }) => name))
       if (hearing) peer.delayMs = smoothed(peer.delayMs, this.#roundTrips.delayMs(hearing, nowMs))
     }
+    // Who doesn't hear us refills what it takes alone: a link in one direction is none.
+    const isMute = !peer.hearsUs && peer.rule !== 'joining'
+    if (isMute) this.#part(peer)
+    // What it owed leaves with it before what it took since is charged.
+    if (peer.counts && peer.rule !== 'exact') this.#updateContact(nowMs)
+    if (isMute) return
     this.#merge(peer, batch.sections, nowMs)
     if (peer.rule !== 'exact' && !peer.transfer) this.#startTransfer(peer, nowMs)
+  }
+
+  /** From now on its news is charged by what it still owes, until its live buckets were transferred. */
+  #part(peer: Peer): void {
+    peer.transfer = undefined
+    if (peer.rule === 'exact') peer.rule = 'healed'
   }
 
   /** News that was lost is among the live buckets. */
@@ -318,8 +330,7 @@ export class Replicator {
     peer.incarnation = incarnation
     peer.sequence = -1
     peer.gaps.reset()
-    peer.transfer = undefined
-    if (peer.rule === 'exact') peer.rule = 'healed'
+    this.#part(peer)
     return true
   }
 
@@ -350,7 +361,7 @@ export class Replicator {
   #tickTransfer(peer: Peer, nowMs: number): void {
     const timeoutMs = transferTimeouts * this.#options.contactTimeoutMs
     if (!peer.transfer || nowMs - peer.transfer.sentAtMs < timeoutMs) return
-    if (this.#hears(peer, nowMs)) this.#ask(peer, peer.transfer.start, nowMs)
+    if (this.#contact.hears(peer, nowMs)) this.#ask(peer, peer.transfer.start, nowMs)
     else peer.transfer = undefined
   }
 
@@ -370,6 +381,7 @@ export class Replicator {
     const { again } = peer.transfer
     peer.transfer = undefined
     peer.rule = 'exact'
+    peer.transferredAtMs = nowMs
     if (again) this.#startTransfer(peer, nowMs)
     this.#updateContact(nowMs)
   }
@@ -380,19 +392,9 @@ export class Replicator {
     this.#options.transport.send(to, 'buckets', payload)
   }
 
-  #hears(peer: Peer, nowMs: number): boolean {
-    return nowMs - peer.heardAtMs <= this.#options.contactTimeoutMs
-  }
-
-  #inContact(peer: Peer, nowMs: number): boolean {
-    return peer.rule === 'exact' && peer.hearsUs && this.#hears(peer, nowMs)
-  }
-
   #updateContact(nowMs: number): void {
-    const regions = new Set([regionOf(this.#options.transport.self)])
-    for (const peer of this.#peers.values()) {
-      if (this.#inContact(peer, nowMs)) regions.add(regionOf(peer.replica))
-    }
+    const regions = this.#contact.update([...this.#peers.values()], nowMs)
+    regions.add(regionOf(this.#options.transport.self))
     if (regions.size === this.#regions.size && regions.isSubsetOf(this.#regions)) return
     this.#regions = regions
     this.#options.onContact(regions)

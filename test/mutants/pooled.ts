@@ -82,7 +82,7 @@ export const pooledMutants: readonly Mutant[] = [
   {
     name: 'own-part-forgotten-by-merge',
     file: pooled,
-    find: 'this.table.floats[row + ownFractionWord] = after + parked > own ? own / (after + parked) : 1',
+    find: 'this.table.floats[row + ownFractionWord] = after > own ? own / after : 1',
     replace: 'void own',
     caughtBy: { file: pooledTest, test: 'is its own counters and its own part' },
   },
@@ -127,8 +127,8 @@ export const pooledMutants: readonly Mutant[] = [
   {
     name: 'no-guard',
     file: pooled,
-    find: 'return (rate * this.#rateLeft(row, nowMs) * this.#unheardMs) / 1000',
-    replace: 'return 0 * rate * this.#rateLeft(row, nowMs) * this.#unheardMs',
+    find: 'return believed > 0 ? (rate',
+    replace: 'return believed < 0 ? (rate',
     caughtBy: { file: pooledTest, test: 'is held back, charged nowhere' },
   },
   {
@@ -193,5 +193,32 @@ export const pooledMutants: readonly Mutant[] = [
     find: 'const settledPart = 1 / 3',
     replace: 'const settledPart = 1',
     caughtBy: { file: pooledTest, test: 'a bucket that was full for a third' },
+  },
+  {
+    name: 'unpark-brings-back-what-was-refilled',
+    file: pooled,
+    find: 'const after = debt + Math.max(0, part - paid)',
+    replace: 'const after = debt + Math.max(paid * 0, part)',
+    caughtBy: {
+      file: 'src/limiter/over-admission.prop.test.ts',
+      test: 'for a while, what all admit until after it',
+    },
+  },
+  {
+    name: 'parked-rest-stays-with-those-who-left',
+    file: pooled,
+    find: 'if (!restored) this.table.floats[row + ownFractionWord] = 1',
+    replace: 'void restored',
+    caughtBy: {
+      file: 'src/limiter/over-admission.prop.test.ts',
+      test: 'for a while, what all admit until after it',
+    },
+  },
+  {
+    name: 'parked-untold',
+    file: pooled,
+    find: 'ownDebt: floats[row + ownFractionWord]! * debt + parked',
+    replace: 'ownDebt: floats[row + ownFractionWord]! * debt',
+    caughtBy: { file: 'src/limiter/invariants.prop.test.ts', test: 'I2 each token is charged exactly once' },
   },
 ]

@@ -1,16 +1,19 @@
 import type { Mutant } from './mutants.ts'
 
+const contact = 'src/replication/contact.ts'
+const overAdmission = 'src/limiter/over-admission.prop.test.ts'
 const replicator = 'src/replication/replicator.ts'
 const exchange = 'src/replication/lease-exchange.ts'
 const limiter = 'src/limiter/limiter.ts'
+const regionShares = 'src/limiter/region-shares.ts'
 const replicatorTest = 'src/replication/replicator.test.ts'
 
 /** Faults in replication, and in the limiter that puts it together with buckets. */
 export const replicationMutants: readonly Mutant[] = [
   {
     name: 'park-forgotten',
-    file: limiter,
-    find: 'buckets.park(shareOf(this.#contact.difference(regions)), nowMs)',
+    file: regionShares,
+    find: 'buckets.park(shareOf(shares, this.#contact.difference(regions)), nowMs, { restored })',
     replace: '',
     caughtBy: { file: 'src/limiter/restarts.prop.test.ts', test: 'I7 a region that comes back cold' },
   },
@@ -47,8 +50,8 @@ export const replicationMutants: readonly Mutant[] = [
   {
     name: 'new-incarnation-trusted',
     file: replicator,
-    find: "peer.transfer = undefined\n    if (peer.rule === 'exact') peer.rule = 'healed'\n    return true",
-    replace: 'peer.transfer = undefined\n    return true',
+    find: 'this.#part(peer)\n    return true',
+    replace: 'return true',
     caughtBy: {
       file: replicatorTest,
       test: 'a higher incarnation starts its counts anew',
@@ -77,23 +80,23 @@ export const replicationMutants: readonly Mutant[] = [
   },
   {
     name: 'contact-not-mutual',
-    file: replicator,
-    find: "peer.rule === 'exact' && peer.hearsUs && this.#hears",
-    replace: "peer.rule === 'exact' && this.#hears",
-    caughtBy: { file: 'src/limiter/over-admission.prop.test.ts', test: 'I4 with no messages' },
+    file: contact,
+    find: "peer.rule === 'exact' && peer.hearsUs && this.hears",
+    replace: "peer.rule === 'exact' && this.hears",
+    caughtBy: { file: replicatorTest, test: 'a region counts when it is heard, hears us' },
   },
   {
     name: 'contact-before-the-transfer',
-    file: replicator,
-    find: "peer.rule === 'exact' && peer.hearsUs && this.#hears",
-    replace: 'peer.hearsUs && this.#hears',
+    file: contact,
+    find: "peer.rule === 'exact' && peer.hearsUs && this.hears",
+    replace: 'peer.hearsUs && this.hears',
     caughtBy: { file: replicatorTest, test: 'a region that hears us counts only once' },
   },
   {
     name: 'silence-unnoticed',
     file: replicator,
-    find: "peer.transfer = undefined\n      if (peer.rule === 'exact') peer.rule = 'healed'",
-    replace: 'peer.transfer = undefined',
+    find: 'if (!this.#contact.hears(peer, nowMs)) this.#part(peer)',
+    replace: '',
     caughtBy: { file: replicatorTest, test: 'after a silence news is charged' },
   },
   {
@@ -127,8 +130,39 @@ export const replicationMutants: readonly Mutant[] = [
   {
     name: 'restored-alone-as-if-never-in-contact',
     file: limiter,
-    find: 'this.#moveContact(new Set([this.#region, ...policies.flatMap(({ shares }) => Object.keys(shares))]))',
+    find: 'this.#regionShares.setContact(everywhere, nowMs)',
     replace: '',
     caughtBy: { file: 'src/limiter/restarts.prop.test.ts', test: 'I7 a region that comes back cold' },
+  },
+  {
+    name: 'contact-before-others-are-heard',
+    file: contact,
+    find: 'nowMs - peer.transferredAtMs > this.#timeoutMs ||',
+    replace: 'nowMs - peer.transferredAtMs >= 0 ||',
+    caughtBy: { file: overAdmission, test: 'for a while, what all admit until after it' },
+  },
+  {
+    name: 'mute-link-counts',
+    file: replicator,
+    find: 'if (isMute) return',
+    replace: '',
+    caughtBy: { file: overAdmission, test: 'for a while, what all admit until after it' },
+  },
+  {
+    name: 'charged-before-debt-is-parked',
+    file: replicator,
+    find: "if (peer.counts && peer.rule !== 'exact') this.#updateContact(nowMs)",
+    replace: '',
+    caughtBy: {
+      file: 'src/limiter/restarts.prop.test.ts',
+      test: 'I7 a replica that starts cut off from some',
+    },
+  },
+  {
+    name: 'unpark-forgotten',
+    file: regionShares,
+    find: 'buckets.unpark(share, nowMs - sinceMs, { absent, nowMs })',
+    replace: '',
+    caughtBy: { file: overAdmission, test: 'for a while, what all admit until after it' },
   },
 ]
