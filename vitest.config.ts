@@ -16,8 +16,9 @@ export default defineConfig({
             '**/*.nats.test.ts',
             '**/*.prom.test.ts',
           ],
-          // No unit test keeps state in a module.
+          // No unit test keeps state in a module, but for the one embedded database of each process.
           isolate: false,
+          // On a busy machine the embedded database takes its time to start; nothing is asserted about that.
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

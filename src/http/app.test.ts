@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { StoreUnavailableError } from '../ratings/errors.ts'
 import type { RatingStore } from '../ratings/store.ts'
+import { openTestStore } from '../ratings/store.testing.ts'
 import { operations } from './app.ts'
-import { makeTestApp, openTestStore, type TestApp } from './app.testing.ts'
+import { makeTestApp, type TestApp } from './app.testing.ts'
 import { problems } from './problems.ts'
 
 let store: RatingStore

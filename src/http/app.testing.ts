@@ -1,9 +1,7 @@
 import type { Hono } from 'hono'
 import { Limiter } from '../limiter/limiter.ts'
 import type { LimitSpec } from '../limiter/types.ts'
-import { openPglite } from '../ratings/pglite-driver.ts'
 import { RatingsService } from '../ratings/ratings-service.ts'
-import { openSqlStore } from '../ratings/sql-store.ts'
 import type { RatingStore } from '../ratings/store.ts'
 import { InProcessNetwork } from '../replication/in-process.ts'
 import { createApp, type AppOptions, type FinishedRequest } from './app.ts'
@@ -29,10 +27,6 @@ export interface TestApp {
     path: string,
     more?: { json?: unknown; body?: string | ReadableStream<Uint8Array>; headers?: Record<string, string> },
   ): Promise<Response>
-}
-
-export async function openTestStore(): Promise<RatingStore> {
-  return openSqlStore(await openPglite())
 }
 
 export function makeTestApp(store: RatingStore, own: Partial<AppOptions> = {}): TestApp {

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RatingStore } from '../ratings/store.ts'
+import { openTestStore } from '../ratings/store.testing.ts'
 import { operations } from './app.ts'
-import { makeTestApp, openTestStore, type TestApp } from './app.testing.ts'
+import { makeTestApp, type TestApp } from './app.testing.ts'
 import { problems } from './problems.ts'
 
 let store: RatingStore

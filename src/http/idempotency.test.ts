@@ -2,7 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { StoreUnavailableError } from '../ratings/errors.ts'
 import type { RatingsApi, RatingWrite } from '../ratings/types.ts'
 import type { RatingStore } from '../ratings/store.ts'
-import { makeTestApp, openTestStore, type TestApp } from './app.testing.ts'
+import { makeTestApp, type TestApp } from './app.testing.ts'
+import { openTestStore } from '../ratings/store.testing.ts'
 
 let store: RatingStore
 let api: TestApp

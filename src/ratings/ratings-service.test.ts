@@ -1,12 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { StoreUnavailableError } from './errors.ts'
 import type { Change } from './invalidation.ts'
-import { openPglite } from './pglite-driver.ts'
 import { RatingsService } from './ratings-service.ts'
-import { openSqlStore } from './sql-store.ts'
 import type { RatingStore } from './store.ts'
+import { openTestStore } from './store.testing.ts'
 
-const database = await openSqlStore(await openPglite())
+const database = await openTestStore()
 let subjects = 0
 
 /** The real store, with a hand on it: reads can be held back, counted, and made to fail. */

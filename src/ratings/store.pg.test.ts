@@ -1,8 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startDelayingProxy } from '../../test/support/delaying-proxy.ts'
 import { startPostgres, type PostgresServer } from '../../test/support/postgres.ts'
 import { StoreUnavailableError } from './errors.ts'
 import { migrate, NewerSchemaError } from './migrations.ts'
+import { openPglite } from './pglite-driver.ts'
 import { openPostgres } from './postgres-driver.ts'
 import type { Sql } from './sql.ts'
 import { openSqlStore } from './sql-store.ts'
@@ -116,4 +120,15 @@ describe('PostgreSQL', () => {
     await store.close()
     await own.stop()
   })
+})
+
+test('PGlite: ratings in a directory survive closing and opening again', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'openclaw-pglite-'))
+  const first = await openSqlStore(await openPglite(directory))
+  const stored = await first.putMany([{ subject: 'tea', user: 'alice', score: 5, comment: null }])
+  await first.close()
+  const second = await openSqlStore(await openPglite(directory))
+  expect([await second.find('tea', 'alice')]).toEqual(stored)
+  await second.close()
+  await rm(directory, { recursive: true })
 })
