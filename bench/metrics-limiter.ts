@@ -39,8 +39,7 @@ export function figuresOf(limiter: Limiter): Figures {
       awaitingStore: 0,
       stored: 0,
       cacheEntries: 0,
-      cacheHits: 0,
-      cacheMisses: 0,
+      cacheReads: { hit: 0, miss: 0 },
     },
   }
 }

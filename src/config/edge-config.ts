@@ -91,6 +91,8 @@ export interface EdgeConfig {
     readonly dataDir: string
     /** Of PostgreSQL; null for the embedded database. */
     readonly url: Secret | null
+    /** Of a replica of it for reads. */
+    readonly readUrl: Secret | null
     readonly poolMax: number
     readonly connectTimeoutMs: number
     readonly statementTimeoutMs: number
@@ -108,7 +110,14 @@ export interface EdgeConfig {
       readonly replicas: number
     }
     readonly idempotencyTtlMs: number
-    readonly cache: { readonly maxEntries: number; readonly ttlMs: number; readonly staleMs: number }
+    readonly cache: {
+      /** Of each kind of entry. */
+      readonly maxEntries: number
+      readonly maxBytes: number
+      readonly ttlMs: number
+      readonly staleMs: number
+      readonly staleIfErrorMs: number
+    }
     readonly bayesian: { readonly priorMean: number; readonly priorWeight: number }
   }
   readonly http: {
@@ -129,7 +138,7 @@ type Shares = NonNullable<Settings['token_buckets']>
 
 export function toEdgeConfig(
   settings: Settings,
-  secrets: { hashKey: Secret | null; storeUrl: Secret | null },
+  secrets: { hashKey: Secret | null; storeUrl: Secret | null; storeReadUrl: Secret | null },
 ): EdgeConfig {
   const limits = toLimits(settings)
   const { cluster, sync, http, log } = settings
@@ -144,7 +153,7 @@ export function toEdgeConfig(
       snapshotIntervalMs: sync.snapshot_interval,
       quietPart: sync.quiet_part,
     },
-    store: toStore(settings.store, secrets.storeUrl),
+    store: toStore(settings.store, secrets),
     http: {
       host: http.host,
       port: http.port,
@@ -225,12 +234,15 @@ function toAuth(auth: Settings['auth']): EdgeConfig['auth'] {
   }
 }
 
-function toStore(store: Settings['store'], fromEnvironment: Secret | null): EdgeConfig['store'] {
+function toStore(
+  store: Settings['store'],
+  fromEnvironment: { storeUrl: Secret | null; storeReadUrl: Secret | null },
+): EdgeConfig['store'] {
   const { group_commit: group, queue, cache, bayesian } = store
-  const fromFile = store.url === undefined ? null : new Secret(store.url)
   return {
     dataDir: store.data_dir,
-    url: fromEnvironment ?? fromFile,
+    url: fromEnvironment.storeUrl ?? fromFile(store.url),
+    readUrl: fromEnvironment.storeReadUrl ?? fromFile(store.read_url),
     poolMax: store.pool_max,
     connectTimeoutMs: store.connect_timeout,
     statementTimeoutMs: store.statement_timeout,
@@ -247,9 +259,19 @@ function toStore(store: Settings['store'], fromEnvironment: Secret | null): Edge
       replicas: queue.replicas,
     },
     idempotencyTtlMs: store.idempotency_ttl,
-    cache: { maxEntries: cache.max_entries, ttlMs: cache.ttl, staleMs: cache.stale },
+    cache: {
+      maxEntries: cache.max_entries,
+      maxBytes: cache.max_bytes,
+      ttlMs: cache.ttl,
+      staleMs: cache.stale,
+      staleIfErrorMs: cache.stale_if_error,
+    },
     bayesian: { priorMean: bayesian.prior_mean, priorWeight: bayesian.prior_weight },
   }
+}
+
+function fromFile(url: string | undefined): Secret | null {
+  return url === undefined ? null : new Secret(url)
 }
 
 function deepFreeze<Value>(value: Value): Value {

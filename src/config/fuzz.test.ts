@@ -65,6 +65,8 @@ const words = [
   'store',
   'url',
   'url_env',
+  'read_url',
+  'read_url_env',
   'group_commit',
   'batch_max',
   'queue_max',

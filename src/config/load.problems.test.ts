@@ -194,7 +194,7 @@ test.each([
   [
     'a URL in place of a section',
     `${shares}store: postgres://u:hunter2@db/r`,
-    '2:8 store: "postgres://[redacted]@db/r" is not allowed; allowed: a map with the keys data_dir, url, url_env, pool_max, connect_timeout, statement_timeout, group_commit, queue, idempotency_ttl, cache, bayesian',
+    '2:8 store: "postgres://[redacted]@db/r" is not allowed; allowed: a map with the keys data_dir, url, url_env, read_url, read_url_env, pool_max, connect_timeout, statement_timeout, group_commit, queue, idempotency_ttl, cache, bayesian',
   ],
   [
     'a named variable that is not set',

@@ -50,7 +50,7 @@ function referenceTable(): string {
 }
 
 function environmentTable(): string {
-  const named = ['store.url_env', 'cluster.hash_key_env'].map((path) => [
+  const named = ['store.url_env', 'store.read_url_env', 'cluster.hash_key_env'].map((path) => [
     `\`${String(nodeAt(path.split('.'))?.default)}\``,
     `what \`${path}\` says; another name can be given there`,
   ])

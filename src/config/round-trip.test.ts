@@ -95,6 +95,7 @@ const auth = fc.record({
 const store = fc.record({
   dataDir: person,
   url: fc.constant(null),
+  readUrl: fc.constant(null),
   poolMax: fc.integer({ min: 1, max: 1000 }),
   connectTimeoutMs: fc.integer({ min: 100, max: 60_000 }),
   statementTimeoutMs: fc.integer({ min: 100, max: 600_000 }),
@@ -115,6 +116,8 @@ const store = fc.record({
     maxEntries: fc.integer({ min: 1, max: 10_000_000 }),
     ttlMs: fc.integer({ min: 1, max: 3_600_000 }),
     staleMs: fc.integer({ min: 0, max: 86_400_000 }),
+    staleIfErrorMs: fc.integer({ min: 0, max: 86_400_000 }),
+    maxBytes: fc.integer({ min: 65_536, max: 68_719_476_736 }),
   }),
   bayesian: fc.record({
     priorMean: fc.double({ min: 1, max: 5, noNaN: true }),
@@ -227,6 +230,8 @@ const toFile = ({ limits, cluster, auth: who, sync: times, store: kept, http: se
       max_entries: kept.cache.maxEntries,
       ttl: formatDuration(kept.cache.ttlMs),
       stale: formatDuration(kept.cache.staleMs),
+      stale_if_error: formatDuration(kept.cache.staleIfErrorMs),
+      max_bytes: kept.cache.maxBytes,
     },
     bayesian: { prior_mean: kept.bayesian.priorMean, prior_weight: kept.bayesian.priorWeight },
   },

@@ -227,11 +227,19 @@ const queue = section({
 )
 
 const cache = section({
-  max_entries: wholeNumber(1, 10_000_000).default(100_000).describe('Summaries in memory at most.'),
+  max_entries: wholeNumber(1, 10_000_000)
+    .default(100_000)
+    .describe('Entries of each kind at most: summaries, ratings, and first pages.'),
+  max_bytes: wholeNumber(65_536, 68_719_476_736)
+    .default(67_108_864)
+    .describe('Memory of the entries of each kind at most, in bytes, by an estimate.'),
   ttl: duration(1, hourMs).prefault('30s').describe('How long an entry is fresh.'),
   stale: duration(0, 24 * hourMs)
     .prefault('5m')
     .describe('How long after that it may still be served while it is read anew.'),
+  stale_if_error: duration(0, 24 * hourMs)
+    .prefault('1h')
+    .describe('How long after `ttl` it may still be served while the store does not answer.'),
 }).describe('The read-through cache.')
 
 const bayesian = section({
@@ -239,26 +247,35 @@ const bayesian = section({
   prior_weight: z.number().min(0).max(1e6).default(5).describe('How many ratings that counts for.'),
 }).describe('The Bayesian mean of a subject.')
 
+const postgresUrl = text(
+  (url) => parsePostgresUrl(url) !== undefined,
+  'a URL such as postgres://rating@db.internal:5432/rating',
+)
+  .superRefine(checkPassword)
+  .optional()
+  .meta({ secret: true })
+
 const store = section({
   data_dir: plainText(4096)
     .default('./.openclaw/data')
     .describe(
       'Directory of the embedded database, used when there is no URL; relative to the working directory.',
     ),
-  url: text(
-    (url) => parsePostgresUrl(url) !== undefined,
-    'a URL such as postgres://rating@db.internal:5432/rating',
-  )
-    .superRefine(checkPassword)
-    .optional()
-    .meta({ secret: true })
-    .describe('PostgreSQL to use, without a password. The environment variable wins over it.'),
+  url: postgresUrl.describe('PostgreSQL to use, without a password. The environment variable wins over it.'),
   url_env: variableName
     .default('RATING_DB_URL')
     .describe(
       'The environment variable that holds the URL of PostgreSQL. If it is named here and there is no `url`, it must be set.',
     ),
-  pool_max: wholeNumber(1, 1000).default(4).describe('Connections at most.'),
+  read_url: postgresUrl.describe(
+    'A streaming replica of it to read from, such as one in the region, without a password. The environment variable wins over it.',
+  ),
+  read_url_env: variableName
+    .default('RATING_DB_READ_URL')
+    .describe(
+      'The environment variable that holds the URL of the replica. If it is named here and there is no `read_url`, it must be set.',
+    ),
+  pool_max: wholeNumber(1, 1000).default(4).describe('Connections at most, to each of the two.'),
   connect_timeout: duration(100, minuteMs).prefault('5s').describe('Time to connect.'),
   statement_timeout: duration(100, 10 * minuteMs)
     .prefault('5s')

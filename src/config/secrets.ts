@@ -10,6 +10,8 @@ export interface Secrets {
   readonly hashKey: Secret | null
   /** The URL of the store as the environment gives it. */
   readonly storeUrl: Secret | null
+  /** The URL of its replica for reads, likewise. */
+  readonly storeReadUrl: Secret | null
   readonly problems: readonly Explanation[]
 }
 
@@ -35,15 +37,30 @@ export function readSecrets(raw: RawMap, env: Environment): Secrets {
     isAllowed: (value) => /^[0-9a-f]{16,1024}$/i.test(value),
     isOptional: false,
   })
-  const storeUrl = read({
-    path: ['store', 'url_env'],
-    allowed: 'a URL such as postgres://user:password@host:5432/database',
-    isAllowed: (value) => parsePostgresUrl(value) !== undefined,
-    isOptional: valueAt(raw, ['store', 'url']) !== undefined,
-  })
+  const readUrl = (name: 'url' | 'read_url'): Secret | null => {
+    const url = read({
+      path: ['store', `${name}_env`],
+      allowed: 'a URL such as postgres://user:password@host:5432/database',
+      isAllowed: (value) => parsePostgresUrl(value) !== undefined,
+      isOptional: valueAt(raw, ['store', name]) !== undefined,
+    })
+    return url === undefined ? null : new Secret(url)
+  }
+  const [storeUrl, storeReadUrl] = [readUrl('url'), readUrl('read_url')]
+  const readPath = ['store', storeReadUrl ? 'read_url_env' : 'read_url']
+  if (
+    (storeReadUrl ?? valueAt(raw, readPath)) !== undefined &&
+    !storeUrl &&
+    valueAt(raw, ['store', 'url']) === undefined
+  ) {
+    const message =
+      'a replica needs its primary; required: store.url, or the variable that store.url_env names'
+    problems.push({ path: readPath, about: 'value', value: redacted, message, certain: false })
+  }
   return {
     hashKey: hashKey === undefined ? null : new Secret(hashKey.toLowerCase()),
-    storeUrl: storeUrl === undefined ? null : new Secret(storeUrl),
+    storeUrl,
+    storeReadUrl,
     problems,
   }
 }

@@ -45,7 +45,7 @@ export function makeTestApp(store: RatingStore, own: Partial<AppOptions> = {}): 
     ratings: new RatingsService({
       store,
       groupCommit: { maxDelayMs: 1, batchMax: 100, inFlightMax: 2, queueMax: 1000 },
-      cache: { maxEntries: 100, ttlMs: 30_000, staleMs: 30_000 },
+      cache: { maxEntries: 100, maxBytes: 1_000_000, ttlMs: 30_000, staleMs: 30_000, staleIfErrorMs: 60_000 },
       bayesian: { priorMean: 3, priorWeight: 5 },
     }),
     ratingsLimit: () => ({ name: 'ratings', cost: 1 }),

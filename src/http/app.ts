@@ -2,6 +2,7 @@ import { Hono, type Context } from 'hono'
 import { CostError, UnknownLimitError } from '../limiter/errors.ts'
 import { CursorError, IdempotencyKeyReusedError, StoreUnavailableError } from '../ratings/errors.ts'
 import { requireScope, type Authenticator, type Identity } from './auth/authenticator.ts'
+import { conditional } from './cached-reads.ts'
 import { docsPage } from './docs-page.ts'
 import { headerOf } from './header.ts'
 import { openApiDocument } from './openapi.ts'
@@ -172,7 +173,8 @@ async function call(options: AppOptions, operation: Operation, context: Context)
   const body = operation.body
     ? validateBody(operation.body, await readJson(context, options.bodyBytesMax))
     : undefined
-  return operation.handle(options, { params, query, body, identity }, context)
+  const handled = operation.handle(options, { params, query, body, identity }, context)
+  return operation.success.cached ? conditional(await handled, headerOf(context, 'if-none-match')) : handled
 }
 
 function requireDecodable(url: string): void {
@@ -189,7 +191,8 @@ function requireDecodable(url: string): void {
 
 // Responses are made of plain header objects, not through the context: node-server writes those as they are.
 function respond({ status, headers, json, text }: Answer, requestId: string): Response {
-  if (status === 204) return new Response(null, { status, headers: { 'x-request-id': requestId } })
+  if (status === 204 || status === 304)
+    return new Response(null, { status, headers: { 'x-request-id': requestId, ...headers } })
   return new Response(text ?? JSON.stringify(json), {
     status,
     headers: {

@@ -21,6 +21,23 @@ const idempotencyKey = z.object({
   }),
 })
 
+const cacheHeaders = z.object({
+  'Cache-Status': z.string().meta({
+    description:
+      'How the cache answered (RFC 9211): `hit`; `hit; detail=revalidating`, while the store is read anew; `fwd=stale; detail=store-unavailable`, the last that is known while the store does not answer; else `fwd=miss`, `fwd=request` or `fwd=bypass`.',
+  }),
+  Age: z.int().optional().meta({ description: 'Seconds since it was read from the store (RFC 9111).' }),
+  ETag: z.string().meta({ description: 'For If-None-Match.' }),
+})
+
+const cacheControl = z.object({
+  'Cache-Control': z.string().optional().meta({ description: '`no-cache` reads what the store holds now.' }),
+  'If-None-Match': z
+    .string()
+    .optional()
+    .meta({ description: 'The `ETag` of an answer that the caller has.' }),
+})
+
 /** The OpenAPI 3.1 document of the operations. */
 export function openApiDocument(operations: readonly Operation[], authenticated: boolean): OpenApiDocument {
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {}
@@ -68,6 +85,7 @@ function describe(operation: Operation, authenticated: boolean): ZodOpenApiOpera
     [success.status]: {
       description: success.description,
       ...(success.rateLimited && { headers: rateLimitHeaders }),
+      ...(success.cached && { headers: cacheHeaders }),
       ...(schema && { content: { [success.contentType ?? 'application/json']: { schema } } }),
     },
   }
@@ -75,6 +93,8 @@ function describe(operation: Operation, authenticated: boolean): ZodOpenApiOpera
     const content = { 'application/json': { schema: accepted.schema } }
     responses['202'] = { description: accepted.description, content }
   }
+  if (success.cached)
+    responses['304'] = { description: 'What the caller has is still right.', headers: cacheHeaders }
   const byStatus = Map.groupBy(problemsOf(operation, authenticated), (code) => problems[code].status)
   for (const [status, codes] of byStatus) {
     const description = codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join(' ')
@@ -91,6 +111,7 @@ function describe(operation: Operation, authenticated: boolean): ZodOpenApiOpera
         ...(operation.params && { path: operation.params }),
         ...(query && { query }),
         ...(operation.idempotent && { header: idempotencyKey }),
+        ...(success.cached && { header: cacheControl }),
       },
     }),
     ...(operation.body && {

@@ -27,7 +27,7 @@ export interface Call<Params, Query, Body> {
 
 /** An answer: JSON, unless it is text already. */
 export interface Answer {
-  readonly status: 200 | 201 | 202 | 204 | 503
+  readonly status: 200 | 201 | 202 | 204 | 304 | 503
   readonly headers?: Readonly<Record<string, string>>
   readonly json?: unknown
   readonly text?: string
@@ -63,6 +63,8 @@ export interface Operation<
     readonly schema?: z.ZodType
     readonly contentType?: string
     readonly rateLimited?: boolean
+    /** Read through the cache; callers may ask whether what they have is still right. */
+    readonly cached?: boolean
   }
   /** Problems of its own, beside those of its parameters, body and scope. */
   readonly problems?: readonly ProblemCode[]

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { pageLimitDefault } from '../ratings/types.ts'
 // For its types: they extend `.meta()`.
 import type * as _openapi from 'zod-openapi'
 
@@ -79,7 +80,7 @@ export const pageQuery = z.object({
     .int({ error: pageAllowed })
     .min(1, { error: pageAllowed })
     .max(100, { error: pageAllowed })
-    .default(20)
+    .default(pageLimitDefault)
     .meta({ description: 'Ratings on a page.' }),
 })
 

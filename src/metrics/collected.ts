@@ -232,9 +232,6 @@ const counters: readonly Collected[] = [
     name: 'openclaw_cache_requests_total',
     help: 'Reads through the cache.',
     labelNames: ['result'],
-    samples: ({ store }) => [
-      [{ result: 'hit' }, store.cacheHits],
-      [{ result: 'miss' }, store.cacheMisses],
-    ],
+    samples: ({ store }) => Object.entries(store.cacheReads).map(([result, reads]) => [{ result }, reads]),
   },
 ]

@@ -48,7 +48,6 @@ export const figures: Figures = {
     awaitingStore: 3,
     stored: 31,
     cacheEntries: 5,
-    cacheHits: 6,
-    cacheMisses: 7,
+    cacheReads: { hit: 6, miss: 7 },
   },
 }

@@ -62,6 +62,6 @@ export interface StoreFigures {
   readonly awaitingStore: number
   readonly stored: number
   readonly cacheEntries: number
-  readonly cacheHits: number
-  readonly cacheMisses: number
+  /** Reads by how they were answered. */
+  readonly cacheReads: Readonly<Record<string, number>>
 }

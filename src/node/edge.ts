@@ -25,6 +25,8 @@ export interface EdgeOptions {
   readonly transport: Transport
   /** Stays the caller's: several edges of a process may share it. */
   readonly store: RatingStore
+  /** Puts a replica for reads beside the store. */
+  readonly withReplica?: (primary: RatingStore) => RatingStore
   /** Where ratings wait while the store is away. */
   readonly queue?: WriteQueue
   readonly hashKey: Key64
@@ -161,18 +163,19 @@ interface DrivenRatings {
 }
 
 function startRatings(
-  { config, transport, store, queue, logger }: EdgeOptions,
+  { config, transport, store, withReplica = (primary) => primary, queue, logger }: EdgeOptions,
   tracing: Tracing | undefined,
   onBatch: (batch: { size: number; durationMs: number; failed: boolean }) => void,
 ): DrivenRatings {
   const breaker = new CircuitBreaker({
-    probe: () => store.ping(),
+    probe: () => guardedStore.ping(),
     onChange: (isOpen, failure) =>
       isOpen
         ? logger.warn({ err: failure }, 'the store does not answer')
         : logger.info('the store answers again'),
   })
-  const guardedStore = guarded(store, breaker)
+  // What a replica answers says nothing about the primary, so it is no business of the breaker.
+  const guardedStore = withReplica(guarded(store, breaker))
   const ratings = new RatingsService({
     ...config.store,
     store: tracing?.store(guardedStore) ?? guardedStore,

@@ -2,8 +2,8 @@ import { join as joinPath } from 'node:path'
 import type { EdgeConfig } from '../config/edge-config.ts'
 import { openPglite } from '../ratings/pglite-driver.ts'
 import { openPostgres } from '../ratings/postgres-driver.ts'
+import { ReplicaReads } from '../ratings/replica-reads.ts'
 import { openSqlStore } from '../ratings/sql-store.ts'
-import type { RatingStore } from '../ratings/store.ts'
 import { InProcessNetwork } from '../replication/in-process.ts'
 import { startEdge, type Edge, type EdgeOptions } from './edge.ts'
 import { hashKeyFrom, randomHashKey } from './hash-key.ts'
@@ -50,12 +50,12 @@ export async function startNode(options: ServeOptions): Promise<Edge> {
   if (config.cluster.nats && !secret) throw new NoHashKeyError()
   const joined = await join(options)
   try {
-    const { store, close } = await openStore(config.store)
+    const { close, ...opened } = await openStore(config.store, logger)
     try {
       const edge = await startEdge({
         config,
         ...joined,
-        store,
+        ...opened,
         hashKey: secret ? hashKeyFrom(secret.reveal()) : randomHashKey(),
         logger,
         tracing: options.tracing,
@@ -97,12 +97,29 @@ async function join({
   return { transport: network.connect(replica), startsFresh: true }
 }
 
-async function openStore(
-  config: EdgeConfig['store'],
-): Promise<{ store: RatingStore; close: () => Promise<void> }> {
+interface OpenStore extends Pick<EdgeOptions, 'store' | 'withReplica'> {
+  readonly close: () => Promise<void>
+}
+
+async function openStore(config: EdgeConfig['store'], logger: Logger): Promise<OpenStore> {
   if (config.url) {
-    const store = await openSqlStore(openPostgres({ ...config, url: config.url.reveal() }))
-    return { store, close: () => store.close() }
+    const primary = openPostgres({ ...config, url: config.url.reveal() })
+    const store = await openSqlStore(primary)
+    if (!config.readUrl) return { store, close: () => store.close() }
+    const replica = openPostgres({ ...config, url: config.readUrl.reveal() })
+    const onUse = (used: boolean): void =>
+      used
+        ? logger.info('reads go to the replica of the store')
+        : logger.warn('the replica of the store is away or far behind: reads go to the primary')
+    return {
+      store,
+      withReplica: (guarded) => new ReplicaReads(guarded, { primary, replica, onUse }),
+      close: () =>
+        inTurn(
+          () => store.close(),
+          () => replica.close(),
+        ),
+    }
   }
   const unlock = await lockDirectory(config.dataDir)
   try {

@@ -120,9 +120,9 @@ export class Tracing {
     return {
       putMany: (writes) => this.#commit(writes, () => store.putMany(writes)),
       remove: (subject, user) => this.#read('store.remove', () => store.remove(subject, user)),
-      find: (subject, user) => this.#read('store.find', () => store.find(subject, user)),
-      list: (subject, query) => this.#read('store.list', () => store.list(subject, query)),
-      scores: (subject) => this.#read('store.scores', () => store.scores(subject)),
+      find: (...given) => this.#read('store.find', () => store.find(...given)),
+      list: (...given) => this.#read('store.list', () => store.list(...given)),
+      scores: (...given) => this.#read('store.scores', () => store.scores(...given)),
       forgetBefore: (time) => store.forgetBefore(time),
       ping: () => store.ping(),
       close: () => store.close(),

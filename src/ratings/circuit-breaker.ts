@@ -92,9 +92,9 @@ export function guarded(store: RatingStore, breaker: CircuitBreaker): RatingStor
   return {
     putMany: (writes) => breaker.call(() => store.putMany(writes)),
     remove: (subject, user) => breaker.call(() => store.remove(subject, user)),
-    find: (subject, user) => breaker.call(() => store.find(subject, user)),
-    list: (subject, query) => breaker.call(() => store.list(subject, query)),
-    scores: (subject) => breaker.call(() => store.scores(subject)),
+    find: (...given) => breaker.call(() => store.find(...given)),
+    list: (...given) => breaker.call(() => store.list(...given)),
+    scores: (...given) => breaker.call(() => store.scores(...given)),
     forgetBefore: (time) => breaker.call(() => store.forgetBefore(time)),
     ping: () => store.ping(),
     close: () => store.close(),

@@ -4,6 +4,7 @@ import type { Change } from './invalidation.ts'
 import { RatingsService } from './ratings-service.ts'
 import type { RatingStore } from './store.ts'
 import { openTestStore } from './store.testing.ts'
+import { pageLimitDefault, type Page, type Rating, type Read, type ReadResult } from './types.ts'
 
 const database = await openTestStore()
 let subjects = 0
@@ -12,10 +13,12 @@ let subjects = 0
 class Watched implements RatingStore {
   reads = 0
   fails = false
+  stuck = false
   held: (() => void)[] | undefined
 
   async #read<T>(read: () => Promise<T>): Promise<T> {
     this.reads++
+    if (this.stuck) return new Promise(() => {})
     if (this.fails) throw new StoreUnavailableError('down', { retryAfterMs: 1000 })
     const value = await read()
     if (this.held) await new Promise<void>((resolve) => this.held!.push(resolve))
@@ -24,7 +27,7 @@ class Watched implements RatingStore {
 
   putMany: RatingStore['putMany'] = (writes) => database.putMany(writes)
   remove: RatingStore['remove'] = (subject, user) => database.remove(subject, user)
-  list: RatingStore['list'] = (subject, query) => database.list(subject, query)
+  list: RatingStore['list'] = (subject, query) => this.#read(() => database.list(subject, query))
   find: RatingStore['find'] = (subject, user) => this.#read(() => database.find(subject, user))
   scores: RatingStore['scores'] = (subject) => this.#read(() => database.scores(subject))
   forgetBefore: RatingStore['forgetBefore'] = (time) => database.forgetBefore(time)
@@ -46,7 +49,14 @@ beforeEach(() => {
   service = new RatingsService({
     store,
     groupCommit: { maxDelayMs: 1, batchMax: 100, inFlightMax: 2, queueMax: 1000 },
-    cache: { maxEntries: 100, ttlMs: 30_000, staleMs: 300_000, nowMs: () => nowMs },
+    cache: {
+      maxEntries: 100,
+      maxBytes: 1_000_000,
+      ttlMs: 30_000,
+      staleMs: 300_000,
+      staleIfErrorMs: 600_000,
+      nowMs: () => nowMs,
+    },
     bayesian: { priorMean: 3, priorWeight: 5 },
     onChanged: (changes) => told.push(...changes),
   })
@@ -54,36 +64,59 @@ beforeEach(() => {
 
 const rate = (user: string, score: number): Promise<unknown> =>
   service.rate({ subject, user, score, comment: null })
+const count = async (): Promise<number> => (await service.summary(subject)).value.count
+const none: Record<ReadResult, number> = { hit: 0, stale: 0, away: 0, miss: 0, collapsed: 0, bypass: 0 }
 
 test('a summary has the count, the mean, the mean drawn to the prior, and the histogram', async () => {
   await Promise.all([rate('a', 5), rate('b', 4), rate('c', 5)])
-  expect(await service.summary(subject)).toEqual({
+  expect((await service.summary(subject)).value).toEqual({
     subject,
     count: 3,
     mean: 14 / 3,
     bayesianMean: (5 * 3 + 14) / (5 + 3),
     histogram: { 1: 0, 2: 0, 3: 0, 4: 1, 5: 2 },
   })
-  expect(await service.summary('unheard of')).toMatchObject({ count: 0, mean: null, bayesianMean: 3 })
+  const unheardOf = { count: 0, mean: null, bayesianMean: 3 }
+  expect((await service.summary('unheard of')).value).toMatchObject(unheardOf)
 })
 
 describe('cache', () => {
-  test('a thousand readers at once make one query, and later ones none', async () => {
-    await Promise.all(Array.from({ length: 1000 }, () => service.summary(subject)))
-    expect(store.reads).toBe(1)
-    await service.summary(subject)
-    expect(store.reads).toBe(1)
-    expect(service.stats()).toMatchObject({ cacheMisses: 1 })
-  })
+  const firstPage = (): Promise<Read<Page<Rating>>> => service.list(subject, { limit: pageLimitDefault })
+  const reads: Record<string, () => Promise<Read<unknown>>> = {
+    'a summary': () => service.summary(subject),
+    'one rating': () => service.find(subject, 'a'),
+    'the first page': firstPage,
+  }
 
-  test('a write is seen by the next read of its region, and other regions are told', async () => {
-    expect(await service.summary(subject)).toMatchObject({ count: 0 })
-    expect(await service.find(subject, 'a')).toBeUndefined()
+  test.each(Object.entries(reads))(
+    'a thousand readers of %s at once make one query, and so do a thousand after a change',
+    async (_name, read) => {
+      const herd = async (): Promise<ReadResult[]> => {
+        const answers = await Promise.all(Array.from({ length: 1000 }, read))
+        return [...new Set(answers.map(({ result }) => result))]
+      }
+      expect(await herd()).toEqual(['miss', 'collapsed'])
+      expect(store.reads).toBe(1)
+      expect(await herd()).toEqual(['hit'])
+      expect(store.reads).toBe(1)
+      await rate('a', 5)
+      expect(await herd()).toEqual(['miss', 'collapsed'])
+      expect(store.reads).toBe(2)
+      expect(service.stats().cacheReads).toEqual({ ...none, hit: 1000, miss: 2, collapsed: 1998 })
+    },
+  )
+
+  test('a write is seen by the next read of its edge, and other regions are told', async () => {
+    expect(await count()).toBe(0)
+    expect(await service.find(subject, 'a')).toMatchObject({ value: undefined })
+    expect((await firstPage()).value.items).toEqual([])
     await rate('a', 5)
-    expect(await service.summary(subject)).toMatchObject({ count: 1 })
-    expect(await service.find(subject, 'a')).toMatchObject({ score: 5 })
+    expect(await count()).toBe(1)
+    expect(await service.find(subject, 'a')).toMatchObject({ value: { score: 5 }, result: 'miss' })
+    expect((await firstPage()).value.items).toHaveLength(1)
     await service.remove(subject, 'a')
-    expect(await service.summary(subject)).toMatchObject({ count: 0 })
+    expect(await count()).toBe(0)
+    expect((await firstPage()).value.items).toEqual([])
     expect(told).toEqual([
       { subject, user: 'a' },
       { subject, user: 'a' },
@@ -94,36 +127,78 @@ describe('cache', () => {
     store.held = []
     const early = service.summary(subject)
     await expect.poll(() => store.held!.length).toBe(1)
-    await rate('a', 5)
     const release = store.held
     store.held = undefined
+    await rate('a', 5)
+    // Nobody waits for the read that missed the write.
+    expect(await count()).toBe(1)
     for (const resume of release) resume()
-    await early
-    expect(await service.summary(subject)).toMatchObject({ count: 1 })
+    expect(await early).toMatchObject({ value: { count: 0 } })
+    expect(await count()).toBe(1)
+    expect(store.reads).toBe(2)
   })
 
   test('news of another region is seen, and what nobody told of when its time is up', async () => {
-    await service.summary(subject)
+    await count()
     await database.putMany([{ subject, user: 'far away', score: 1, comment: null }])
-    expect(await service.summary(subject)).toMatchObject({ count: 0 })
+    expect(await count()).toBe(0)
     service.invalidate([{ subject, user: 'far away' }])
-    expect(await service.summary(subject)).toMatchObject({ count: 1 })
+    expect(await count()).toBe(1)
     await database.putMany([{ subject, user: 'further', score: 1, comment: null }])
     // Stale: served once more, while it is read anew.
     nowMs += 31_000
-    expect(await service.summary(subject)).toMatchObject({ count: 1 })
-    await expect.poll(() => service.summary(subject)).toMatchObject({ count: 2 })
+    const stale = await service.summary(subject)
+    expect(stale).toMatchObject({ value: { count: 1 }, result: 'stale', ageMs: 31_000, ttlMs: -1000 })
+    await expect.poll(count).toBe(2)
   })
 
-  test('while the store is away what is cached is still served, until it is too old', async () => {
+  test('who wants the latest is not served from memory', async () => {
+    await count()
+    await database.putMany([{ subject, user: 'far away', score: 1, comment: null }])
+    expect(await service.summary(subject, { latest: true })).toMatchObject({ value: { count: 1 } })
+    expect(await count()).toBe(1)
+  })
+})
+
+describe('while the store is away', () => {
+  beforeEach(async () => {
     await rate('a', 5)
-    await service.summary(subject)
+    await count()
     store.fails = true
-    nowMs += 200_000
-    expect(await service.summary(subject)).toMatchObject({ count: 1 })
-    expect(await service.summary(subject)).toMatchObject({ count: 1 })
+  })
+
+  test('what is cached is still served and said to be old, until it is too old', async () => {
+    expect(await service.summary(subject)).toMatchObject({ result: 'hit' })
+    nowMs += 400_000
+    const old = { value: { count: 1 }, result: 'away', ageMs: 400_000, ttlMs: -370_000 }
+    expect(await service.summary(subject)).toMatchObject(old)
     await expect(service.summary('something else')).rejects.toThrow(StoreUnavailableError)
-    nowMs += 200_000
+    await expect(service.summary(subject, { latest: true })).rejects.toThrow(StoreUnavailableError)
+    nowMs += 300_000
     await expect(service.summary(subject)).rejects.toThrow(StoreUnavailableError)
+  })
+
+  test('so is what a change has made outdated, and one read at a time asks for it anew', async () => {
+    service.invalidate([{ subject, user: 'far away' }])
+    expect(await service.summary(subject)).toMatchObject({ value: { count: 1 }, result: 'away', ttlMs: 0 })
+    const before = store.reads
+    store.stuck = true
+    const answers = await Promise.all(Array.from({ length: 1000 }, () => service.summary(subject)))
+    expect(answers.every(({ result }) => result === 'away')).toBe(true)
+    expect(store.reads).toBe(before + 1)
+  })
+
+  test('a store that is back is found by reading, and by a write at once', async () => {
+    service.invalidate([{ subject, user: 'far away' }])
+    expect(await service.summary(subject)).toMatchObject({ result: 'away' })
+    store.fails = false
+    expect(await service.summary(subject)).toMatchObject({ result: 'away' })
+    await expect.poll(() => service.summary(subject)).toMatchObject({ result: 'hit' })
+    store.fails = true
+    service.invalidate([{ subject, user: 'far away' }])
+    expect(await service.summary(subject)).toMatchObject({ result: 'away' })
+    store.fails = false
+    await rate('b', 5)
+    expect(await service.summary(subject)).toMatchObject({ value: { count: 2 }, result: 'miss' })
   })
 })

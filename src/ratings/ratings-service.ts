@@ -2,9 +2,22 @@ import { StoreUnavailableError } from './errors.ts'
 import type { GroupCommitOptions } from './group-committer.ts'
 import type { Change } from './invalidation.ts'
 import { RatingWriter, type RatingWriterOptions } from './rating-writer.ts'
-import { ReadCache, type ReadCacheOptions } from './read-cache.ts'
-import type { RatingStore, ScoreCounts } from './store.ts'
-import type { ListQuery, Page, Rated, Rating, RatingsApi, RatingWrite, Summary } from './types.ts'
+import { ReadCache, SharedByCaches, type ReadCacheOptions } from './read-cache.ts'
+import { RecentChanges } from './recent-changes.ts'
+import type { RatingStore, ScoreCounts, StoreReadOptions } from './store.ts'
+import {
+  pageLimitDefault,
+  type ListQuery,
+  type Page,
+  type Rated,
+  type Rating,
+  type RatingsApi,
+  type RatingWrite,
+  type Read,
+  type ReadOptions,
+  type ReadResult,
+  type Summary,
+} from './types.ts'
 
 export interface RatingsServiceOptions {
   readonly store: RatingStore
@@ -31,22 +44,30 @@ export interface RatingsStats {
   /** Writes waiting for the store to come back, in the region. */
   readonly awaitingStore: number
   readonly cacheEntries: number
-  readonly cacheHits: number
-  readonly cacheMisses: number
+  readonly cacheReads: Readonly<Record<ReadResult, number>>
 }
 
 /** Ratings of one edge: its cache and group commit in front of the store. */
 export class RatingsService implements RatingsApi {
   readonly #options: RatingsServiceOptions
   readonly #writer: RatingWriter
+  readonly #shared = new SharedByCaches()
   readonly #summaries: ReadCache<ScoreCounts>
   readonly #ratings: ReadCache<Rating | undefined>
+  /** First pages. */
+  readonly #pages: ReadCache<Page<Rating>>
+  readonly #changes: RecentChanges
+  readonly #nowMs: () => number
   #stored = 0
 
   constructor(options: RatingsServiceOptions) {
     this.#options = options
-    this.#summaries = new ReadCache(options.cache)
-    this.#ratings = new ReadCache(options.cache)
+    this.#nowMs = options.cache.nowMs ?? ((): number => performance.now())
+    this.#changes = new RecentChanges(changesMax, this.#nowMs())
+    const shared = this.#shared
+    this.#summaries = new ReadCache(options.cache, { shared, bytesOf: () => summaryBytes })
+    this.#ratings = new ReadCache(options.cache, { shared, bytesOf: bytesOfRating })
+    this.#pages = new ReadCache(options.cache, { shared, bytesOf: bytesOfPage })
     this.#writer = new RatingWriter({
       storeAnswers: () => true,
       ...options.groupCommit,
@@ -56,7 +77,9 @@ export class RatingsService implements RatingsApi {
         options.onBatch?.({ size: writes.length, durationMs, failed })
         // Even when it failed: a write that was not answered may have been committed.
         this.#changed(writes)
-        if (!failed) this.#stored += writes.length
+        if (failed) return
+        this.#stored += writes.length
+        this.#shared.storeIsAway = false
       },
     })
   }
@@ -71,24 +94,68 @@ export class RatingsService implements RatingsApi {
     if (this.#writer.awaitingStore > 0)
       throw new StoreUnavailableError('ratings wait for the store', { retryAfterMs: removeRetryAfterMs })
     try {
-      return await this.#options.store.remove(subject, user)
+      const removed = await this.#options.store.remove(subject, user)
+      this.#shared.storeIsAway = false
+      return removed
     } finally {
       this.#changed([{ subject, user }])
     }
   }
 
-  find(subject: string, user: string): Promise<Rating | undefined> {
-    return this.#ratings.read(ratingKey({ subject, user }), () => this.#options.store.find(subject, user))
+  find(subject: string, user: string, options: ReadOptions = {}): Promise<Read<Rating | undefined>> {
+    const load = (): Promise<Rating | undefined> =>
+      this.#options.store.find(subject, user, this.#asOf(subject, options))
+    return this.#ratings.read(ratingKey({ subject, user }), load, options.latest)
   }
 
-  list(subject: string, query: ListQuery): Promise<Page<Rating>> {
-    return this.#options.store.list(subject, query)
+  async list(subject: string, query: ListQuery, options: ReadOptions = {}): Promise<Read<Page<Rating>>> {
+    const load = (): Promise<Page<Rating>> =>
+      this.#options.store.list(subject, query, this.#asOf(subject, options))
+    if (query.cursor === undefined && query.limit === pageLimitDefault)
+      return this.#pages.read(subject, load, options.latest)
+    const value = await load()
+    this.#shared.reads.bypass++
+    return { value, result: 'bypass', ageMs: 0, ttlMs: 0 }
   }
 
-  async summary(subject: string): Promise<Summary> {
-    const { count, histogram } = await this.#summaries.read(subject, () =>
-      this.#options.store.scores(subject),
-    )
+  async summary(subject: string, options: ReadOptions = {}): Promise<Read<Summary>> {
+    const load = (): Promise<ScoreCounts> => this.#options.store.scores(subject, this.#asOf(subject, options))
+    const read = await this.#summaries.read(subject, load, options.latest)
+    return { ...read, value: this.#summaryOf(subject, read.value) }
+  }
+
+  /** Hears of ratings that changed in another edge: what is cached of them is outdated. */
+  invalidate(changes: readonly Change[]): void {
+    const nowMs = this.#nowMs()
+    for (const change of changes) {
+      this.#changes.note(change.subject, nowMs)
+      this.#summaries.outdate(change.subject)
+      this.#pages.outdate(change.subject)
+      this.#ratings.outdate(ratingKey(change))
+    }
+  }
+
+  stats(): RatingsStats {
+    return {
+      stored: this.#stored,
+      queued: this.#writer.queued,
+      awaitingStore: this.#writer.awaitingStore,
+      cacheEntries: this.#summaries.size + this.#ratings.size + this.#pages.size,
+      cacheReads: { ...this.#shared.reads },
+    }
+  }
+
+  /** Resolves when every write that was accepted is committed, queued, or has failed. */
+  drain(): Promise<void> {
+    return this.#writer.drain()
+  }
+
+  /** What a read has to see: the last change that is known here, or all there is. */
+  #asOf(subject: string, { latest }: ReadOptions): StoreReadOptions {
+    return latest ? {} : { asOfMs: this.#changes.lastMs(subject) }
+  }
+
+  #summaryOf(subject: string, { count, histogram }: ScoreCounts): Summary {
     const { priorMean, priorWeight } = this.#options.bayesian
     const sum = histogram.reduce((total, n, index) => total + n * (index + 1), 0)
     const weight = priorWeight + count
@@ -101,35 +168,27 @@ export class RatingsService implements RatingsApi {
     }
   }
 
-  /** Forgets what is cached of ratings that changed, here or in another region. */
-  invalidate(changes: readonly Change[]): void {
-    for (const change of changes) {
-      this.#summaries.forget(change.subject)
-      this.#ratings.forget(ratingKey(change))
-    }
-  }
-
-  stats(): RatingsStats {
-    return {
-      stored: this.#stored,
-      queued: this.#writer.queued,
-      awaitingStore: this.#writer.awaitingStore,
-      cacheEntries: this.#summaries.size + this.#ratings.size,
-      cacheHits: this.#summaries.hits + this.#ratings.hits,
-      cacheMisses: this.#summaries.misses + this.#ratings.misses,
-    }
-  }
-
-  /** Resolves when every write that was accepted is committed, queued, or has failed. */
-  drain(): Promise<void> {
-    return this.#writer.drain()
-  }
-
   #changed(writes: readonly Change[]): void {
     const changes = writes.map(({ subject, user }) => ({ subject, user }))
     this.invalidate(changes)
     this.#options.onChanged?.(changes)
   }
+}
+
+/** Subjects whose last change is remembered. */
+const changesMax = 100_000
+
+/** Of a summary's six numbers, and of a rating's fields beside its texts, about. */
+const summaryBytes = 160
+const ratingBytes = 250
+
+function bytesOfRating(rating: Rating | undefined): number {
+  if (!rating) return 0
+  return ratingBytes + 2 * (rating.subject.length + rating.user.length + (rating.comment?.length ?? 0))
+}
+
+function bytesOfPage({ items }: Page<Rating>): number {
+  return items.reduce((sum, item) => sum + bytesOfRating(item), ratingBytes)
 }
 
 function ratingKey({ subject, user }: Change): string {

@@ -3,7 +3,7 @@ import { decodeCursor, encodeCursor } from './cursor.ts'
 import { IdempotencyKeyReusedError } from './errors.ts'
 import { migrate } from './migrations.ts'
 import type { Sql } from './sql.ts'
-import type { RatingStore, ScoreCounts } from './store.ts'
+import type { RatingReader, RatingStore, ScoreCounts } from './store.ts'
 import type { ListQuery, Page, Rating, RatingWrite } from './types.ts'
 
 interface RatingRow {
@@ -29,6 +29,11 @@ export async function openSqlStore(sql: Sql): Promise<RatingStore> {
   const store = new SqlStore(sql)
   await store.ping()
   return store
+}
+
+/** Reads a database as it is, such as a replica. */
+export function sqlReader(sql: Sql): RatingReader {
+  return new SqlStore(sql)
 }
 
 /** A ping that took longer says too little about the store's clock. */

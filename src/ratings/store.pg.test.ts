@@ -33,6 +33,32 @@ describe('PostgreSQL', () => {
     await Promise.all(stores.map((store) => store.close()))
   })
 
+  test('every table can be distributed by subject: it is in each unique index, and no key refers to another table', async () => {
+    const sql = connect(await server.createDatabase())
+    await migrate(sql)
+    const keys = await sql.query<{ table: string; kind: string; columns: string[] }>(
+      `select t.relname as table, 'unique index' as kind, array_agg(a.attname::text order by a.attnum) as columns
+       from pg_index i join pg_class t on t.oid = i.indrelid
+         join pg_attribute a on a.attrelid = t.oid and a.attnum = any (i.indkey)
+       where i.indisunique and t.relnamespace = 'public'::regnamespace and t.relname <> 'openclaw_migrations'
+       group by t.relname, i.indexrelid
+       union all
+       select conrelid::regclass::text, 'foreign key', '{}' from pg_constraint
+       where contype = 'f' and connamespace = 'public'::regnamespace`,
+      [],
+    )
+    const tables = await sql.query<{ table: string }>(
+      `select relname as table from pg_class
+       where relkind = 'r' and relnamespace = 'public'::regnamespace and relname <> 'openclaw_migrations'`,
+      [],
+    )
+    await sql.close()
+    expect(keys.filter(({ columns }) => !columns.includes('subject'))).toEqual([])
+    // Each has one.
+    expect(new Set(keys.map(({ table }) => table))).toEqual(new Set(tables.map(({ table }) => table)))
+    expect(tables.length).toBeGreaterThanOrEqual(2)
+  })
+
   test('a database of a newer version is refused', async () => {
     const sql = connect(await server.createDatabase())
     await migrate(sql)

@@ -8,6 +8,14 @@ export interface ScoreCounts {
   readonly histogram: readonly [number, number, number, number, number]
 }
 
+export interface StoreReadOptions {
+  /**
+   * The answer has to have all that was committed before this moment of this process's monotonic clock; all that was committed before the call, without it.
+   * Only a store that is read at several places need look at it.
+   */
+  readonly asOfMs?: number
+}
+
 /** Where ratings are kept. Every method may throw a StoreUnavailableError; after it, a write may or may not have happened. */
 export interface RatingStore {
   /**
@@ -18,14 +26,17 @@ export interface RatingStore {
   putMany(writes: readonly RatingWrite[]): Promise<(Rating | IdempotencyKeyReusedError)[]>
   /** Answers whether there was one. Writes that were accepted before don't bring it back. */
   remove(subject: string, user: string): Promise<boolean>
-  find(subject: string, user: string): Promise<Rating | undefined>
+  find(subject: string, user: string, options?: StoreReadOptions): Promise<Rating | undefined>
   /** Newest change first. @throws {CursorError} */
-  list(subject: string, query: ListQuery): Promise<Page<Rating>>
+  list(subject: string, query: ListQuery, options?: StoreReadOptions): Promise<Page<Rating>>
   /** Zeros for a subject without ratings. */
-  scores(subject: string): Promise<ScoreCounts>
+  scores(subject: string, options?: StoreReadOptions): Promise<ScoreCounts>
   /** Forgets keys, and deletions for the sake of late writes, of before a time. */
   forgetBefore(time: Date): Promise<void>
   /** Resolves if the store answers. */
   ping(): Promise<void>
   close(): Promise<void>
 }
+
+/** The part of a store that only reads. */
+export type RatingReader = Pick<RatingStore, 'find' | 'list' | 'scores'>

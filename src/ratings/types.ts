@@ -44,7 +44,33 @@ export interface ListQuery {
   readonly limit: number
 }
 
-/** What callers of the ratings see. */
+/** Items on a page unless somebody says how many; first pages of this length are cached. */
+export const pageLimitDefault = 20
+
+/**
+ * How a read was answered. From memory: `hit`, fresh; `stale`, while it is read anew; `away`, because the store does not answer. From the
+ * store: `miss`; `collapsed`, together with others who asked at the same time; `bypass`, because such reads aren't remembered.
+ */
+export type ReadResult = 'hit' | 'stale' | 'away' | 'miss' | 'collapsed' | 'bypass'
+
+export interface Read<T> {
+  readonly value: T
+  readonly result: ReadResult
+  /** Since it was read from the store. */
+  readonly ageMs: number
+  /** Until it isn't fresh any more; negative when it isn't. */
+  readonly ttlMs: number
+}
+
+export interface ReadOptions {
+  /** Asks the store, whatever is remembered. */
+  readonly latest?: boolean
+}
+
+/**
+ * What callers of the ratings see. A read sees every write that this edge answered before it, unless its result is `away`. Every
+ * method may throw a StoreUnavailableError.
+ */
 export interface RatingsApi {
   /**
    * Resolves when the rating is committed, or safe until it can be. @throws {StoreUnavailableError} if it is neither: nothing is
@@ -53,9 +79,9 @@ export interface RatingsApi {
   rate(write: RatingWrite): Promise<Rated>
   /** Answers whether there was one. @throws {StoreUnavailableError} also while ratings that came before wait for the store. */
   remove(subject: string, user: string): Promise<boolean>
-  find(subject: string, user: string): Promise<Rating | undefined>
+  find(subject: string, user: string, options?: ReadOptions): Promise<Read<Rating | undefined>>
   /** Newest change first. @throws {CursorError} for a cursor this service didn't make. */
-  list(subject: string, query: ListQuery): Promise<Page<Rating>>
-  /** Through the cache; a subject without ratings has count 0. */
-  summary(subject: string): Promise<Summary>
+  list(subject: string, query: ListQuery, options?: ReadOptions): Promise<Read<Page<Rating>>>
+  /** A subject without ratings has count 0. */
+  summary(subject: string, options?: ReadOptions): Promise<Read<Summary>>
 }

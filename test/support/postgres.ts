@@ -17,30 +17,34 @@ export interface PostgresServer {
   restart(): Promise<void>
   /** A new, empty database, in a directory of its own if one is given; answers its URL. */
   createDatabase(place?: string): Promise<string>
+  /** Another server that replays this one's log. */
+  startReplica(): Promise<PostgresServer>
 }
 
 const startTimeoutMs = 60_000
 let databases = 0
 
-export async function startPostgres(): Promise<PostgresServer> {
+export function startPostgres(): Promise<PostgresServer> {
+  const initdb = ['--auth=trust', '--encoding=UTF8', '--no-locale', '--no-sync']
+  return startOn((bin, data) => [join(bin, 'initdb'), ['-D', data, '-U', 'postgres', ...initdb]])
+}
+
+/** Makes a server's files by a command, and starts it. */
+async function startOn(make: (bin: string, data: string) => [string, string[]]): Promise<PostgresServer> {
   const bin = findBinaries()
   const directory = mkdtempSync(join(tmpdir(), 'openclaw-postgres-'))
   const data = join(directory, 'data')
   chmodSync(directory, 0o777)
   const port = await freePort()
-  const initdb = ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-locale', '--no-sync']
-  execFileSync(...unprivileged(join(bin, 'initdb'), initdb), { stdio: 'ignore' })
+  execFileSync(...unprivileged(...make(bin, data)), { stdio: 'ignore' })
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
-  const options = [
-    '-D',
-    data,
-    '-p',
-    String(port),
-    '-c',
+  // A replica that lost its primary looks for it again soon.
+  const settings = [
     'listen_addresses=127.0.0.1',
-    '-c',
     'unix_socket_directories=',
-  ]
+    'wal_retrieve_retry_interval=100ms',
+  ].flatMap((one) => ['-c', one])
+  const options = ['-D', data, '-p', String(port), ...settings]
   let child: ChildProcess | undefined
 
   const end = async (signal: NodeJS.Signals): Promise<void> => {
@@ -80,6 +84,11 @@ export async function startPostgres(): Promise<PostgresServer> {
       await sql.end()
       return url.replace(/postgres$/, name)
     },
+    startReplica: () =>
+      startOn((_bin, to) => [
+        join(bin, 'pg_basebackup'),
+        ['-D', to, '-d', url, '--write-recovery-conf', '--checkpoint=fast'],
+      ]),
   }
 }
 

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { StoreUnavailableError } from '../../ratings/errors.ts'
 import type { Rated, Rating } from '../../ratings/types.ts'
 import { requireScope, type Identity } from '../auth/authenticator.ts'
+import { readHeaders, wantsLatest } from '../cached-reads.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
 import { operation, type Answer, type Services } from '../operation.ts'
 import { ProblemError, retryAfter } from '../problems.ts'
@@ -122,12 +123,13 @@ export const ratingOperations = [
     tag: 'Ratings',
     scope: 'read',
     params: schemas.subjectParams,
-    success: { status: 200, description: 'The summary.', schema: schemas.summary },
+    success: { status: 200, description: 'The summary.', schema: schemas.summary, cached: true },
     problems: ['store-unavailable'],
-    handle: async ({ ratings }, { params }): Promise<Answer> => ({
-      status: 200,
-      json: await ratings.summary(params.subject),
-    }),
+    handle: async ({ ratings }, { params }, context): Promise<Answer> => {
+      const latest = wantsLatest(context)
+      const { value, ...read } = await ratings.summary(params.subject, { latest })
+      return { status: 200, headers: readHeaders(read, latest), json: value }
+    },
   }),
   operation({
     method: 'get',
@@ -137,11 +139,14 @@ export const ratingOperations = [
     scope: 'read',
     params: schemas.subjectParams,
     query: schemas.pageQuery,
-    success: { status: 200, description: 'A page.', schema: schemas.ratingPage },
+    success: { status: 200, description: 'A page.', schema: schemas.ratingPage, cached: true },
     problems: ['store-unavailable'],
-    handle: async ({ ratings }, { params, query: { cursor, limit } }): Promise<Answer> => {
-      const page = await ratings.list(params.subject, { limit, ...(cursor !== undefined && { cursor }) })
-      return { status: 200, json: { items: page.items.map(ratingJson), nextCursor: page.nextCursor } }
+    handle: async ({ ratings }, { params, query: { cursor, limit } }, context): Promise<Answer> => {
+      const latest = wantsLatest(context)
+      const page = { limit, ...(cursor !== undefined && { cursor }) }
+      const { value, ...read } = await ratings.list(params.subject, page, { latest })
+      const json = { items: value.items.map(ratingJson), nextCursor: value.nextCursor }
+      return { status: 200, headers: readHeaders(read, latest), json }
     },
   }),
   operation({
@@ -151,12 +156,14 @@ export const ratingOperations = [
     tag: 'Ratings',
     scope: 'read',
     params: schemas.ratingParams,
-    success: { status: 200, description: 'The rating.', schema: schemas.rating },
+    success: { status: 200, description: 'The rating.', schema: schemas.rating, cached: true },
     problems: ['not-found', 'store-unavailable'],
-    handle: async ({ ratings }, { params }): Promise<Answer> => {
-      const rating = await ratings.find(params.subject, params.user)
-      if (!rating) throw new ProblemError('not-found', 'this user has not rated this subject')
-      return { status: 200, json: ratingJson(rating) }
+    handle: async ({ ratings }, { params }, context): Promise<Answer> => {
+      const latest = wantsLatest(context)
+      const { value, ...read } = await ratings.find(params.subject, params.user, { latest })
+      const headers = readHeaders(read, latest)
+      if (!value) throw new ProblemError('not-found', 'this user has not rated this subject', { headers })
+      return { status: 200, headers, json: ratingJson(value) }
     },
   }),
   operation({
