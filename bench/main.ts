@@ -1,17 +1,19 @@
 import { benchDecisions } from './decisions.ts'
 import { benchGroupCommit } from './group-commit.ts'
 import { benchHttp } from './http.ts'
+import { benchListing } from './listing.ts'
 import { benchMemory } from './memory.ts'
 import { benchMetrics } from './metrics.ts'
 import { table, type BenchRow } from './report.ts'
 
-/** `npm run bench [decisions|memory|http|metrics|store …]`: all of them unless some are named. */
+/** `npm run bench [decisions|memory|http|metrics|store|listing …]`: all of them unless some are named. */
 const suites: Record<string, () => BenchRow[] | Promise<BenchRow[]>> = {
   decisions: benchDecisions,
   memory: benchMemory,
   http: benchHttp,
   metrics: benchMetrics,
   store: benchGroupCommit,
+  listing: benchListing,
 }
 
 const named = process.argv.slice(2)
