@@ -13,7 +13,7 @@ import { median, perSecond, type BenchRow } from './report.ts'
  * The two sides of a comparison have the same connections and the same number of writers.
  */
 const connections = 4
-const manySubjects = 5000
+export const manySubjects = 5000
 const hotSubjects = 10
 const edges = 3
 const oceanDelayMs = 40
@@ -21,7 +21,7 @@ const rounds = 5
 const roundMs = 2000
 
 /** The defaults of the configuration. */
-const bounds: BatchBounds = { maxDelayMs: 20, batchMax: 2000, inFlightMax: 8 }
+export const bounds: BatchBounds = { maxDelayMs: 20, batchMax: 2000, inFlightMax: 8 }
 /** Small enough that batches of the same subjects meet often. */
 const smallBatches = { ...bounds, batchMax: 100 }
 /** What suits a store next door. */
@@ -107,13 +107,13 @@ async function compare(
   }
 }
 
-function inGroups(store: RatingStore, within: BatchBounds): Put {
+export function inGroups(store: RatingStore, within: BatchBounds): Put {
   const commit = (writes: readonly RatingWrite[]): ReturnType<RatingStore['putMany']> => store.putMany(writes)
   const committer = new GroupCommitter({ ...within, commit, queueMax: 10_000 })
   return (write) => committer.put(write)
 }
 
-async function ratingsPerSec({ put, subjects }: Side, writers: number): Promise<number> {
+export async function ratingsPerSec({ put, subjects }: Side, writers: number): Promise<number> {
   const startMs = performance.now()
   let done = 0
   let next = 0
