@@ -1,6 +1,6 @@
 /** The limiter as a library; the whole service is the command `openclaw`. */
 export { CoarseClock } from './limiter/coarse-clock.ts'
-export { CostError, UnknownLimitError } from './limiter/errors.ts'
+export { CostError, KeyDeniedError, UnknownLimitError } from './limiter/errors.ts'
 export { Limiter, type LimiterOptions, type LimitStats } from './limiter/limiter.ts'
 export type {
   BucketState,

@@ -50,6 +50,11 @@ export class Decision {
     return refillMs(this.share, this.debt)
   }
 
+  /** Whether it is allowed only because its limit refuses nobody. */
+  get wouldRefuse(): boolean {
+    return false
+  }
+
   /** Milliseconds until the same take would be allowed if nothing more is taken; 0 when allowed, a minute when no wait suffices. */
   get retryAfterMs(): number {
     if (this.allowed) return 0
@@ -58,8 +63,19 @@ export class Decision {
   }
 }
 
+/** A refusal that is let through: of a limit in shadow mode. Nothing was taken. */
+export class ShadowDecision extends Decision {
+  constructor({ share, debt }: BucketState, cost: number) {
+    super(share, debt, cost, true)
+  }
+
+  override get wouldRefuse(): boolean {
+    return true
+  }
+}
+
 /** The part of a decision that says how the bucket stands. */
-export type BucketState = Omit<Decision, 'cost' | 'allowed' | 'retryAfterMs'>
+export type BucketState = Omit<Decision, 'cost' | 'allowed' | 'retryAfterMs' | 'wouldRefuse'>
 
 /** Milliseconds in which so many tokens refill. */
 function refillMs({ refillPerSec }: BucketShare, tokens: number): number {

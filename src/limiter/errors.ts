@@ -11,6 +11,17 @@ export class UnknownLimitError extends Error {
   }
 }
 
+/** The limit denies the key whatever it has left: to ask again is no use. */
+export class KeyDeniedError extends Error {
+  override readonly name = 'KeyDeniedError'
+  readonly limit: string
+
+  constructor(limit: string) {
+    super(`the limit "${limit}" denies this key`)
+    this.limit = limit
+  }
+}
+
 /** A cost that no bucket of this limit could ever pay, or that is no positive integer. */
 export class CostError extends Error {
   override readonly name = 'CostError'

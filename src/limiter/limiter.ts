@@ -7,10 +7,13 @@ import type { PeerStatus, Problem, ReplicationStats } from '../replication/repli
 import { Replicator } from '../replication/replicator.ts'
 import { regionOf, type ReplicaId, type Transport } from '../replication/transport.ts'
 import { CostError, UnknownLimitError } from './errors.ts'
+import { Limit, type LimitStats } from './limit.ts'
 import { makePolicy, type Policy } from './policy.ts'
-import { RegionShares, sumOf } from './region-shares.ts'
+import { RegionShares, shareOfRegion, sumOf } from './region-shares.ts'
 import { restorePages, savePage, type EarlierPage, type SnapshotPage } from './snapshot.ts'
 import type { BucketState, BucketView, Decision, LimiterApi, LimitSpec, Share } from './types.ts'
+
+export type { LimitStats }
 
 export interface LimiterOptions {
   readonly transport: Transport
@@ -39,26 +42,6 @@ export interface LimiterOptions {
   readonly onProblem?: (from: ReplicaId, problem: Problem) => void
 }
 
-/** The buckets of a limit and its overrides, for metrics. */
-export interface LimitStats {
-  readonly limit: string
-  readonly buckets: number
-  /** Buckets that are not full, their capacity, and the tokens taken of it and not yet refilled. */
-  readonly bucketsInUse: number
-  readonly tokenCapacity: number
-  readonly tokensConsumed: number
-  /** Ever taken by this replica's callers. */
-  readonly tokensTaken: number
-  readonly takesAllowed: number
-  readonly takesRefused: number
-  /** Tokens that replicas in contact took, as heard here; tokens taken beyond the limit, as found out by that. */
-  readonly tokensHeard: number
-  readonly tokensOverLimit: number
-  readonly evictedFull: number
-  readonly evictedInUse: number
-  readonly bytes: number
-}
-
 /** Rows swept a tick and table: a few hundred microseconds at most. */
 const sweepRows = 20_000
 /** In contact time-outs: how long a bucket has to be full to be forgotten; why three, see {@link PooledBuckets}. */
@@ -68,14 +51,6 @@ const leaseTimeouts = 5
 
 /** Cuts most of what is sent where most buckets are far from their limit. */
 export const quietPartDefault = 1 / 16
-
-interface Limit {
-  readonly spec: LimitSpec
-  readonly policy: Policy
-  readonly byKey: ReadonlyMap<string, Policy>
-  /** All of its policies. */
-  readonly policies: readonly Policy[]
-}
 
 /** Rate limits by name and key, decided in local memory and kept in step with the other replicas. */
 export class Limiter implements LimiterApi {
@@ -109,11 +84,7 @@ export class Limiter implements LimiterApi {
   }
 
   take(limit: string, key: string, cost = 1): Decision {
-    const policy = this.#policy(limit, key)
-    if (!(cost >= 1 && cost <= policy.capacityMax && Number.isInteger(cost)))
-      throw new CostError(cost, policy.capacityMax)
-    policy.hash.update(key)
-    return policy.buckets.take(policy.hash, cost, this.#options.nowMs())
+    return this.#limit(limit).take(key, cost, this.#options.nowMs())
   }
 
   give(limit: string, key: string, tokens: number): { given: number; state: BucketState } {
@@ -169,12 +140,10 @@ export class Limiter implements LimiterApi {
       return old?.fitsInto(policy) ? { ...policy, buckets: old.buckets } : policy
     }
     this.#limits = new Map(
-      specs.map((spec) => {
-        const policy = make(spec)
-        const overrides = spec.overrides.map((override) => ({ override, policy: make(spec, override) }))
-        const byKey = new Map(overrides.flatMap((o) => o.override.keys.map((key) => [key, o.policy])))
-        return [spec.name, { spec, policy, byKey, policies: [policy, ...overrides.map((o) => o.policy)] }]
-      }),
+      specs.map((spec) => [
+        spec.name,
+        new Limit(spec, (override) => make(spec, override), this.#limits.get(spec.name)?.counts),
+      ]),
     )
     this.#regionShares.apply(nowMs)
     this.#setStrictShares()
@@ -259,35 +228,21 @@ export class Limiter implements LimiterApi {
   }
 
   stats(): LimitStats[] {
-    return [...this.#limits.values()].map(({ spec, policies }) => {
-      const sum = (value: (buckets: BucketSet) => number): number =>
-        policies.reduce((total, { buckets }) => total + value(buckets), 0)
-      return {
-        limit: spec.name,
-        buckets: sum((b) => b.size),
-        bucketsInUse: sum((b) => b.totals.inUse),
-        tokenCapacity: sum((b) => b.totals.capacity),
-        tokensConsumed: sum((b) => b.totals.debt),
-        tokensTaken: sum((b) => b.tokensTaken),
-        takesAllowed: sum((b) => b.takesAllowed),
-        takesRefused: sum((b) => b.takesRefused),
-        tokensHeard: sum((b) => b.tokensHeard),
-        tokensOverLimit: sum((b) => b.tokensOverLimit),
-        evictedFull: sum((b) => b.evictedFull),
-        evictedInUse: sum((b) => b.evictedInUse),
-        bytes: sum((b) => b.bytes),
-      }
-    })
+    return [...this.#limits.values()].map((limit) => limit.stats())
   }
 
   get #leaseMs(): number {
     return leaseTimeouts * this.#options.contactTimeoutMs
   }
 
-  #policy(name: string, key: string): Policy {
+  #limit(name: string): Limit {
     const limit = this.#limits.get(name)
     if (!limit) throw new UnknownLimitError(name, [...this.#limits.keys()])
-    return (limit.byKey.size > 0 ? limit.byKey.get(key) : undefined) ?? limit.policy
+    return limit
+  }
+
+  #policy(name: string, key: string): Policy {
+    return this.#limit(name).policyOf(key)
   }
 
   #contactChanged(regions: ReadonlySet<string>): void {
@@ -306,7 +261,7 @@ export class Limiter implements LimiterApi {
         if (!(buckets instanceof StrictBuckets)) continue
         const bases = Array.from({ length: this.#replicator.slots }, (_, slot) => {
           const replica = this.#replicator.replicaAt(slot)
-          const share = replica?.endsWith('/0') ? shares[regionOf(replica)] : undefined
+          const share = replica?.endsWith('/0') ? shareOfRegion(shares, regionOf(replica)) : undefined
           return share ?? noShare
         })
         buckets.setShares(sumOf(Object.values(shares)), bases)
@@ -316,14 +271,14 @@ export class Limiter implements LimiterApi {
 
   #takenByRegion(buckets: BucketSet, hash: KeyedHash, nowMs: number): Record<string, number> {
     if (!(buckets instanceof PooledBuckets)) return { [this.#region]: Math.ceil(buckets.debt(hash, nowMs)) }
-    const taken: Record<string, number> = {}
+    const taken = new Map<string, number>()
     for (const [slot, tokens] of buckets.takenBySlot(hash, nowMs).entries()) {
       const replica = this.#replicator.replicaAt(slot)
       if (replica === undefined) continue
       const region = regionOf(replica)
-      taken[region] = (taken[region] ?? 0) + tokens
+      taken.set(region, (taken.get(region) ?? 0) + tokens)
     }
-    return taken
+    return Object.fromEntries(taken)
   }
 }
 

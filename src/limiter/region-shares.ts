@@ -92,7 +92,7 @@ export class RegionShares {
     // Nothing is parked for regions that were never heard.
     let absent = shareOf(shares, this.#awaySinceMs.keys()).capacity
     for (const region of regions.difference(this.#contact)) {
-      const share = shares[region]
+      const share = shareOfRegion(shares, region)
       const sinceMs = this.#awaySinceMs.get(region)
       if (!share || sinceMs === undefined) continue
       buckets.unpark(share, nowMs - sinceMs, { absent, nowMs })
@@ -113,7 +113,12 @@ function silentMsByRegion(peers: readonly PeerStatus[]): Map<string, number> {
 
 /** What some regions bring to a limit together. */
 function shareOf(shares: Shares, regions: Iterable<string>): Share {
-  return sumOf([...regions].flatMap((region) => shares[region] ?? []))
+  return sumOf([...regions].flatMap((region) => shareOfRegion(shares, region) ?? []))
+}
+
+/** A region's name comes from the network, and `constructor` is one like any other. */
+export function shareOfRegion(shares: Shares, region: string): Share | undefined {
+  return Object.hasOwn(shares, region) ? shares[region] : undefined
 }
 
 export function sumOf(shares: readonly Share[]): Share {

@@ -32,6 +32,10 @@ export interface LimitSpec {
   /** By region name. */
   readonly shares: Shares
   readonly overrides: readonly LimitOverride[]
+  /** Keys that are always refused. */
+  readonly deny?: readonly string[]
+  /** Decides and counts, but refuses nobody, not even whom it denies. */
+  readonly shadow?: boolean
   /** Buckets kept in memory at most; at the bound full idle buckets go first, then the least indebted. */
   readonly bucketsMax: number
 }
@@ -46,7 +50,7 @@ export interface BucketView {
 export interface LimiterApi {
   /**
    * Takes `cost` tokens (a positive integer, default 1) from `key`'s bucket, or refuses and changes nothing.
-   * @throws {UnknownLimitError} if no limit has that name. @throws {CostError} if cost is no positive integer, or above the whole limit's capacity.
+   * @throws {UnknownLimitError} if no limit has that name. @throws {CostError} if cost is no positive integer, or above the whole limit's capacity. @throws {KeyDeniedError} if the limit denies the key.
    */
   take(limit: string, key: string, cost?: number): Decision
   /** Gives tokens back, never beyond full; answers how many were given back. Throws as `take` does. */
