@@ -9,6 +9,8 @@ export interface ConfigChanges {
   readonly limitsAdded: readonly string[]
   readonly limitsChanged: readonly string[]
   readonly limitsRemoved: readonly string[]
+  /** Ids of API keys. */
+  readonly apiKeysChanged: readonly string[]
   readonly logLevelChanged: boolean
 }
 
@@ -29,6 +31,7 @@ export function compareConfigs(before: EdgeConfig, after: EdgeConfig): Compariso
       .filter((limit) => old.has(limit.name) && !isDeepStrictEqual(old.get(limit.name), limit))
       .map((limit) => limit.name),
     limitsRemoved: [...old.keys()].filter((name) => !names.has(name)),
+    apiKeysChanged: changedKeys(before.auth.apiKeys, after.auth.apiKeys),
     logLevelChanged: before.log.level !== after.log.level,
   }
   const isChange = Object.values(changes).some((change) =>
@@ -37,8 +40,16 @@ export function compareConfigs(before: EdgeConfig, after: EdgeConfig): Compariso
   return { changes: isChange ? changes : null, needRestart: differing(fixed(before), fixed(after)) }
 }
 
-function fixed({ cluster, auth, sync, store, http }: EdgeConfig): Record<string, unknown> {
-  return { cluster, auth, sync, store, http }
+/** Of keys that came, went or differ. */
+function changedKeys(before: EdgeConfig['auth']['apiKeys'], after: EdgeConfig['auth']['apiKeys']): string[] {
+  const [old, now] = [before, after].map((keys) => new Map(keys.map((key) => [key.id, key])))
+  const ids = new Set([...before, ...after].map(({ id }) => id))
+  return [...ids].filter((id) => !isDeepStrictEqual(old!.get(id), now!.get(id)))
+}
+
+function fixed({ cluster, auth, sync, store, http, log }: EdgeConfig): Record<string, unknown> {
+  const { mode, jwt } = auth
+  return { cluster, auth: { mode, jwt }, sync, store, http, log: { auditFile: log.auditFile } }
 }
 
 /** Paths in the file of the fields that differ; lists are compared as a whole. */

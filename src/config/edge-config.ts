@@ -22,6 +22,10 @@ export interface LimitConfig {
   /** By region. A region that is not in it adds nothing. */
   readonly shares: SharesConfig
   readonly overrides: readonly { readonly keys: readonly string[]; readonly shares: SharesConfig }[]
+  /** Keys that are always refused. */
+  readonly deny: readonly string[]
+  /** Whether it refuses nobody, and only counts whom it would refuse. */
+  readonly shadow: boolean
   /** Buckets in memory at most. */
   readonly bucketsMax: number
 }
@@ -36,6 +40,9 @@ export interface ApiKeyConfig {
   /** SHA-256 of the key; 64 small hexadecimal digits. */
   readonly sha256: string
   readonly scopes: readonly Scope[]
+  /** From when to when it is valid, in milliseconds since 1970; null for always. */
+  readonly notBeforeMs: number | null
+  readonly expiresMs: number | null
 }
 
 /** Exactly one of `jwksUrl` and `publicKeyFile` is not null. */
@@ -46,6 +53,12 @@ export interface JwtConfig {
   readonly publicKeyFile: string | null
   readonly subjectClaim: string
   readonly scopeClaim: string
+}
+
+export interface HttpTlsConfig {
+  readonly certFile: string
+  readonly keyFile: string
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
 }
 
 /** At most one of `credsFile` and `nkeySeedFile` is not null. */
@@ -130,8 +143,19 @@ export interface EdgeConfig {
     readonly keepAliveTimeoutMs: number
     readonly shutdownTimeoutMs: number
     readonly maxConnections: number
+    /** Null for plain HTTP. */
+    readonly tls: HttpTlsConfig | null
+    /** Null for none. */
+    readonly addressLimit: (ShareConfig & { readonly addressesMax: number }) | null
+    /** IP addresses and subnets. */
+    readonly trustedProxies: readonly string[]
+    readonly clientAddressHeader: 'x-forwarded-for' | 'forwarded'
   }
-  readonly log: { readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent' }
+  readonly log: {
+    readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
+    /** Null for the log itself. */
+    readonly auditFile: string | null
+  }
 }
 
 type Shares = NonNullable<Settings['token_buckets']>
@@ -154,18 +178,29 @@ export function toEdgeConfig(
       quietPart: sync.quiet_part,
     },
     store: toStore(settings.store, secrets),
-    http: {
-      host: http.host,
-      port: http.port,
-      maxBodyBytes: http.max_body_bytes,
-      requestTimeoutMs: http.request_timeout,
-      headersTimeoutMs: http.headers_timeout,
-      keepAliveTimeoutMs: http.keep_alive_timeout,
-      shutdownTimeoutMs: http.shutdown_timeout,
-      maxConnections: http.max_connections,
-    },
-    log: { level: log.level },
+    http: toHttp(http),
+    log: { level: log.level, auditFile: log.audit_file ?? null },
   })
+}
+
+function toHttp(http: Settings['http']): EdgeConfig['http'] {
+  const { tls, address_limit: limit } = http
+  return {
+    host: http.host,
+    port: http.port,
+    maxBodyBytes: http.max_body_bytes,
+    requestTimeoutMs: http.request_timeout,
+    headersTimeoutMs: http.headers_timeout,
+    keepAliveTimeoutMs: http.keep_alive_timeout,
+    shutdownTimeoutMs: http.shutdown_timeout,
+    maxConnections: http.max_connections,
+    tls: tls ? { certFile: tls.cert_file, keyFile: tls.key_file, minVersion: tls.min_version } : null,
+    addressLimit: limit
+      ? { capacity: limit.capacity, refillPerSec: limit.refill_per_sec, addressesMax: limit.max_addresses }
+      : null,
+    trustedProxies: http.trusted_proxies,
+    clientAddressHeader: http.client_address_header,
+  }
 }
 
 function toNats(nats: Settings['cluster']['nats']): NatsConfig | null {
@@ -195,6 +230,8 @@ function toLimits({ token_buckets: shares, limits = {} }: Settings): LimitConfig
       keys: override.keys,
       shares: toShares(override.shares),
     })),
+    deny: limit.deny,
+    shadow: limit.shadow,
     bucketsMax: limit.max_buckets,
   }))
 }
@@ -220,7 +257,14 @@ function toAuth(auth: Settings['auth']): EdgeConfig['auth'] {
   const { mode, api_keys: keys, jwt } = auth
   return {
     mode,
-    apiKeys: keys.map(({ sha256, ...key }) => ({ ...key, sha256: sha256.toLowerCase() })),
+    apiKeys: keys.map(({ id, subject, sha256, scopes, not_before: notBeforeMs, expires: expiresMs }) => ({
+      id,
+      subject,
+      sha256: sha256.toLowerCase(),
+      scopes,
+      notBeforeMs: notBeforeMs ?? null,
+      expiresMs: expiresMs ?? null,
+    })),
     jwt: jwt
       ? {
           issuer: jwt.issuer,

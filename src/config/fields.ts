@@ -49,6 +49,21 @@ export function duration(minMs: number, maxMs: number) {
     .meta({ allowed: `a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}` })
 }
 
+const instantPattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?(?:Z|[+-]\d\d:\d\d)$/
+
+/** A moment, written as RFC 3339 wants it; read as milliseconds since 1970. */
+export function instant() {
+  return z
+    .string()
+    .transform((value, ctx) => {
+      const ms = instantPattern.test(value) ? Date.parse(value) : Number.NaN
+      if (!Number.isNaN(ms)) return ms
+      refuse(ctx, value)
+      return z.NEVER
+    })
+    .meta({ allowed: 'a time with its zone, such as 2027-01-31T12:00:00Z' })
+}
+
 /** A text that a test accepts; `allowed` says which those are. */
 export function text(isAllowed: RegExp | ((value: string) => boolean), allowed: string) {
   const test = isAllowed instanceof RegExp ? (value: string) => isAllowed.test(value) : isAllowed

@@ -12,6 +12,14 @@ export function isHost(text: string): boolean {
   return isIP(text) !== 0 || hostName.test(text)
 }
 
+/** An IP address, or a subnet in the notation of RFC 4632 and RFC 4291. */
+export function isSubnet(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/')
+  const family = isIP(address)
+  if (family === 0 || more.length > 0 || address.includes('%')) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+}
+
 /** Whether a server that listens on this host is reached from its own machine only. */
 export function isLoopback(host: string): boolean {
   const family = isIP(host)

@@ -89,7 +89,7 @@ test.each([
   [
     'an empty section, at its key',
     `${shares}log:`,
-    '2:1 log: an empty value is not allowed; allowed: a map with the keys level',
+    '2:1 log: an empty value is not allowed; allowed: a map with the keys level, audit_file',
   ],
   [
     'both forms of the limit ratings',
@@ -189,7 +189,7 @@ test.each([
   [
     'a raw key in place of an entry',
     `${shares}auth: {api_keys: [hunter2]}`,
-    '2:19 auth.api_keys[0]: [redacted] is not allowed; allowed: a map with the keys id, subject, sha256, scopes',
+    '2:19 auth.api_keys[0]: [redacted] is not allowed; allowed: a map with the keys id, subject, sha256, scopes, not_before, expires',
   ],
   [
     'a URL in place of a section',

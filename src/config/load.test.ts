@@ -50,6 +50,8 @@ test('the YAML of the guide is the pooled limit ratings with a share for each re
         'ap-southeast-2': { capacity: 3000, refillPerSec: 60 },
       },
       overrides: [],
+      deny: [],
+      shadow: false,
       bucketsMax: 4_000_000,
     },
   ])

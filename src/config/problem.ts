@@ -58,8 +58,14 @@ export function show(value: unknown): string {
   if (typeof value === 'object') return 'a map'
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   if (typeof value !== 'string') return 'this'
-  const safe = value.replaceAll(/\/\/\S*@/g, `//${redacted}@`)
+  const safe = value.replaceAll(/\S+/g, withoutCredentials)
   return oneLine(JSON.stringify(safe.length > shownMax ? `${safe.slice(0, shownMax)}…` : safe))
+}
+
+/** Not by one pattern: one that looks for the @ anew at each // takes quadratic time. */
+function withoutCredentials(word: string): string {
+  const [start, end] = [word.indexOf('//'), word.lastIndexOf('@')]
+  return start >= 0 && end > start ? `${word.slice(0, start)}//${redacted}${word.slice(end)}` : word
 }
 
 /** No control, format or line-separating character reaches a terminal or a log. */

@@ -34,6 +34,8 @@ const limit: fc.Arbitrary<LimitConfig> = fc
     parts: fc.array(shares, { maxLength: 3 }),
     keys: fc.uniqueArray(person, { minLength: 3, maxLength: 9 }),
     cost: fc.integer({ min: 1, max: 1e9 }),
+    deny: fc.array(person, { maxLength: 3 }),
+    shadow: fc.boolean(),
   })
   .map(({ parts, keys, cost, ...rest }) => ({
     ...rest,
@@ -68,6 +70,24 @@ const http = fc
     keepAliveTimeoutMs: fc.integer({ min: 100, max: 600_000 }),
     shutdownTimeoutMs: fc.integer({ min: 0, max: 600_000 }),
     maxConnections: fc.integer({ min: 1, max: 1_000_000 }),
+    tls: fc.option(
+      fc.record({
+        certFile: person,
+        keyFile: person,
+        minVersion: fc.constantFrom('TLSv1.2' as const, 'TLSv1.3' as const),
+      }),
+    ),
+    addressLimit: fc.option(
+      fc.record({
+        capacity: fc.integer({ min: 1, max: 1e9 }),
+        refillPerSec: fc.double({ min: 1e-300, max: 1e9, noNaN: true }),
+        addressesMax: fc.integer({ min: 1, max: 16_000_000 }),
+      }),
+    ),
+    trustedProxies: fc.array(fc.constantFrom('10.0.0.0/8', 'fd00::/8', '192.0.2.1', '::1/128'), {
+      maxLength: 4,
+    }),
+    clientAddressHeader: fc.constantFrom('x-forwarded-for' as const, 'forwarded' as const),
   })
   .map(({ beyond, ...rest }) => ({ ...rest, requestTimeoutMs: rest.headersTimeoutMs + beyond }))
 
@@ -79,6 +99,8 @@ const auth = fc.record({
       subject: person,
       sha256: fc.stringMatching(/^[0-9a-f]{64}$/),
       scopes: fc.uniqueArray(fc.constantFrom('rate', 'read', 'admin'), { minLength: 1 }),
+      notBeforeMs: fc.option(fc.integer({ min: 0, max: 1e12 })),
+      expiresMs: fc.option(fc.integer({ min: 1e12 + 1, max: 2e12 })),
     }),
     { maxLength: 4, comparator: (a, b) => a.id === b.id || a.sha256 === b.sha256 },
   ),
@@ -151,7 +173,10 @@ const config: fc.Arbitrary<EdgeConfig> = fc
     sync,
     store,
     http,
-    log: fc.record({ level: fc.constantFrom('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent') }),
+    log: fc.record({
+      level: fc.constantFrom('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+      auditFile: filePath,
+    }),
   })
   .map((parts) => ({ ...parts, regions: [...new Set(parts.limits.flatMap(regionsOf))] }))
 
@@ -193,7 +218,11 @@ const toFile = ({ limits, cluster, auth: who, sync: times, store: kept, http: se
   },
   auth: {
     mode: who.mode,
-    api_keys: who.apiKeys,
+    api_keys: who.apiKeys.map(({ notBeforeMs, expiresMs, ...key }) => ({
+      ...key,
+      not_before: notBeforeMs === null ? undefined : new Date(notBeforeMs).toISOString(),
+      expires: expiresMs === null ? undefined : new Date(expiresMs).toISOString(),
+    })),
     jwt: {
       issuer: who.jwt?.issuer,
       audience: who.jwt?.audience,
@@ -244,8 +273,20 @@ const toFile = ({ limits, cluster, auth: who, sync: times, store: kept, http: se
     keep_alive_timeout: formatDuration(server.keepAliveTimeoutMs),
     shutdown_timeout: formatDuration(server.shutdownTimeoutMs),
     max_connections: server.maxConnections,
+    tls: server.tls
+      ? { cert_file: server.tls.certFile, key_file: server.tls.keyFile, min_version: server.tls.minVersion }
+      : undefined,
+    address_limit: server.addressLimit
+      ? {
+          capacity: server.addressLimit.capacity,
+          refill_per_sec: server.addressLimit.refillPerSec,
+          max_addresses: server.addressLimit.addressesMax,
+        }
+      : undefined,
+    trusted_proxies: server.trustedProxies,
+    client_address_header: server.clientAddressHeader,
   },
-  log,
+  log: { level: log.level, audit_file: log.auditFile ?? undefined },
 })
 
 const sharesToFile = (some: SharesConfig) =>

@@ -144,6 +144,15 @@ export function checkApiKeys(auth: { readonly api_keys?: unknown }, ctx: Context
   }
 }
 
+export function checkKeyTimes(
+  key: { readonly not_before?: number | undefined; readonly expires?: number | undefined },
+  ctx: Context,
+): void {
+  const { not_before: from, expires: to } = key
+  if (from !== undefined && to !== undefined && to <= from)
+    breaks(ctx, ['expires'], 'the key would never be valid; allowed: a time after not_before')
+}
+
 export function checkJwtKeys(
   jwt: { readonly jwks_url?: string | undefined; readonly public_key_file?: string | undefined },
   ctx: Context,

@@ -1,5 +1,13 @@
 import { z } from 'zod'
 import { duration, mapOf, part, plainText, section, text, wholeNumber, whenValid } from './fields.ts'
+import {
+  addressLimit,
+  clientAddressHeader,
+  httpTls,
+  keyTimes,
+  keyTimesInOrder,
+  trustedProxies,
+} from './schema-security.ts'
 import { variablePattern } from './overlay.ts'
 import { isHost, isKeySetUrl, isNatsUrl, parsePostgresUrl } from './hosts.ts'
 import {
@@ -72,6 +80,18 @@ export const limitSchema = section({
   cost: wholeNumber(1, 1e9).default(1).describe('Tokens that a request takes unless it says how many.'),
   shares: shares.describe('Shares of the regions.'),
   overrides: z.array(override).max(100).default([]).describe('Shares of their own for some keys.'),
+  deny: z
+    .array(plainText(256))
+    .max(10_000)
+    .default([])
+    .describe('Keys (users) that are always refused: with 403, because to wait would be no use.'),
+  shadow: z
+    .boolean()
+    .default(false)
+    .meta({ allowed: 'true or false' })
+    .describe(
+      '`true`: the limit decides and counts, but refuses nobody, not even whom it denies; answers and metrics say who would have been refused.',
+    ),
   max_buckets: wholeNumber(1, 16_000_000)
     .default(4_000_000)
     .describe('Buckets kept in memory at most; at the bound full ones go first, then the least used.'),
@@ -135,7 +155,10 @@ const apiKey = section({
     .min(1)
     .max(3)
     .describe('What the key may do.'),
-}).meta({ secret: true, description: 'An API key.' })
+  ...keyTimes,
+})
+  .superRefine(...keyTimesInOrder)
+  .meta({ secret: true, description: 'An API key.' })
 
 const jwt = section({
   issuer: plainText(2048).describe('The `iss` that tokens must have.'),
@@ -162,7 +185,7 @@ const auth = section({
     .max(10_000)
     .default([])
     .meta({ secret: true })
-    .describe('API keys as credentials.'),
+    .describe('API keys as credentials. They may change at run time; a subject may have several.'),
   jwt: jwt.optional(),
 })
   .superRefine(checkSomebodyMayCall, whenValid('mode', 'api_keys', 'jwt'))
@@ -312,6 +335,10 @@ const http = section({
     .prefault('10s')
     .describe('How long a stopping server waits for requests under way.'),
   max_connections: wholeNumber(1, 1_000_000).default(10_000).describe('Connections at most.'),
+  tls: httpTls.optional(),
+  address_limit: addressLimit.optional(),
+  trusted_proxies: trustedProxies,
+  client_address_header: clientAddressHeader,
 })
   .superRefine(checkHttpTimeouts, whenValid('request_timeout', 'headers_timeout'))
   .describe('The HTTP server.')
@@ -321,6 +348,11 @@ const log = section({
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
     .describe('The least severe level that is logged.'),
+  audit_file: plainText(4096)
+    .optional()
+    .describe(
+      'Where a JSON line for each action that changes limits or buckets by hand is appended. Without it they stand in the log, whatever its level.',
+    ),
 }).describe('The log.')
 
 /**
