@@ -41,5 +41,6 @@ export function figuresOf(limiter: Limiter): Figures {
       cacheEntries: 0,
       cacheReads: { hit: 0, miss: 0 },
     },
+    refusedAddresses: 0,
   }
 }

@@ -24,6 +24,9 @@ const app = createApp({
   authenticate: trustEverybody,
   authenticated: false,
   bodyBytesMax: 65_536,
+  addressOf: () => '',
+  overTls: false,
+  audit: () => {},
   nowMs: () => performance.now(),
   ready: () => ({ ready: true, checks: {} }),
   metrics: () => metrics.scrape(),
@@ -43,6 +46,7 @@ const { url } = await startServer({
   headersTimeoutMs: 10_000,
   keepAliveTimeoutMs: 5000,
   maxConnections: 1000,
+  tls: null,
 })
 let before = cpuMicros()
 const turns: { on: number; off: number }[] = []

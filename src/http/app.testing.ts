@@ -5,6 +5,7 @@ import { RatingsService } from '../ratings/ratings-service.ts'
 import type { RatingStore } from '../ratings/store.ts'
 import { InProcessNetwork } from '../replication/in-process.ts'
 import { createApp, type AppOptions, type FinishedRequest } from './app.ts'
+import type { AuditEntry } from './audit.ts'
 import { trustEverybody } from './auth/authenticator.ts'
 
 const limits: readonly LimitSpec[] = [
@@ -22,6 +23,7 @@ export interface TestApp {
   readonly app: Hono
   readonly finished: FinishedRequest[]
   readonly errors: unknown[]
+  readonly audited: AuditEntry[]
   send(
     method: string,
     path: string,
@@ -33,6 +35,7 @@ export function makeTestApp(store: RatingStore, own: Partial<AppOptions> = {}): 
   const network = new InProcessNetwork({ delayMs: () => 0, schedule: (deliver) => deliver() })
   const finished: FinishedRequest[] = []
   const errors: unknown[] = []
+  const audited: AuditEntry[] = []
   const app = createApp({
     limiter: new Limiter({
       transport: network.connect('us-east-1/0'),
@@ -52,6 +55,9 @@ export function makeTestApp(store: RatingStore, own: Partial<AppOptions> = {}): 
     authenticate: trustEverybody,
     authenticated: false,
     bodyBytesMax: 65_536,
+    addressOf: () => '192.0.2.1',
+    overTls: false,
+    audit: (entry) => audited.push(entry),
     nowMs: () => 0,
     ready: () => ({ ready: true, checks: { store: 'answers' } }),
     metrics: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'up 1\n' }),
@@ -63,6 +69,7 @@ export function makeTestApp(store: RatingStore, own: Partial<AppOptions> = {}): 
     app,
     finished,
     errors,
+    audited,
     send: async (method, path, { json, body, headers = {} } = {}) => {
       const text = json === undefined ? body : JSON.stringify(json)
       const length = typeof text === 'string' ? { 'content-length': String(Buffer.byteLength(text)) } : {}

@@ -1,8 +1,11 @@
 import { Hono, type Context } from 'hono'
-import { CostError, UnknownLimitError } from '../limiter/errors.ts'
+import { CostError, KeyDeniedError, UnknownLimitError } from '../limiter/errors.ts'
+import type { Decision } from '../limiter/types.ts'
 import { CursorError, IdempotencyKeyReusedError, StoreUnavailableError } from '../ratings/errors.ts'
+import type { AuditEntry } from './audit.ts'
 import { requireScope, type Authenticator, type Identity } from './auth/authenticator.ts'
 import { conditional } from './cached-reads.ts'
+import { addressBlock } from './client-address.ts'
 import { docsPage } from './docs-page.ts'
 import { headerOf } from './header.ts'
 import { openApiDocument } from './openapi.ts'
@@ -11,7 +14,9 @@ import { limitOperations } from './operations/limits.ts'
 import { ratingOperations } from './operations/ratings.ts'
 import { serviceOperations } from './operations/service.ts'
 import { ProblemError, retryAfter } from './problems.ts'
+import { rateLimitHeaders } from './rate-limit-headers.ts'
 import { readJson } from './read-json.ts'
+import { pageHeaders, securityHeaders } from './security-headers.ts'
 import { validateBody, validateParameters } from './validate.ts'
 
 export interface AppOptions extends Services {
@@ -19,6 +24,13 @@ export interface AppOptions extends Services {
   /** Whether callers have to have credentials; for the documentation. */
   readonly authenticated: boolean
   readonly bodyBytesMax: number
+  /** The address that a request comes from; see `clientAddress`. */
+  readonly addressOf: (context: Context) => string
+  /** Asked for the block of addresses of each request before anything else; undefined for no limit. */
+  readonly takeForAddress?: (block: string) => Decision
+  /** Whether the server speaks TLS. */
+  readonly overTls: boolean
+  readonly audit: (entry: AuditEntry) => void
   /** Called once for each finished request. */
   readonly observe: (request: FinishedRequest) => void
   /** Answers a request within a trace; all that it calls is called within it. */
@@ -57,14 +69,11 @@ export const operations: readonly Operation[] = [
 
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
 const nobody: Identity = { subject: undefined, scopes: [] }
+/** Probes have to get through, whoever else calls from their address. */
+const unlimitedRoutes = new Set(['/health', '/ready'])
 const unmatchedRoute = 'unmatched'
 const jsonType = 'application/json'
 const problemType = 'application/problem+json'
-const pageHeaders = {
-  'content-type': 'text/html; charset=utf-8',
-  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-  'x-content-type-options': 'nosniff',
-}
 
 /** The HTTP API. */
 export function createApp(options: AppOptions): Hono {
@@ -72,7 +81,11 @@ export function createApp(options: AppOptions): Hono {
   for (const operation of operations) {
     const path = operation.path.replaceAll(/\{(\w+)\}/g, ':$1')
     app.on(operation.method, path, (context) =>
-      serve(options, { context, route: operation.path, run: () => call(options, operation, context) }),
+      serve(options, {
+        context,
+        route: operation.path,
+        run: (requestId) => call(options, operation, { context, requestId }),
+      }),
     )
   }
   addDocumentation(app, options)
@@ -118,7 +131,7 @@ function addDocumentation(app: Hono, options: AppOptions): void {
 interface Serving {
   readonly context: Context
   readonly route: string
-  readonly run: () => Answer | Promise<Answer>
+  readonly run: (requestId: string) => Answer | Promise<Answer>
 }
 
 /** Runs a request to its answer or its problem document, and tells the observer. */
@@ -139,14 +152,15 @@ async function answer(options: AppOptions, serving: Serving, requestId: string):
   let response: Response
   let decision: FinishedRequest['decision']
   try {
-    const answered = run()
+    if (options.takeForAddress && !unlimitedRoutes.has(route)) limitAddress(options, context)
+    const answered = run(requestId)
     const ready = answered instanceof Promise ? await answered : answered
     if (ready.headers?.['ratelimit'] !== undefined) decision = 'allowed'
-    response = respond(ready, requestId)
+    response = respond(ready, requestId, options.overTls)
   } catch (error) {
     const problem = problemOf(error, options, requestId)
     if (problem.code === 'rate-limited') decision = 'refused'
-    response = respondProblem(problem, requestId)
+    response = respondProblem(problem, requestId, options.overTls)
   }
   options.observe({
     method: context.req.method,
@@ -159,12 +173,53 @@ async function answer(options: AppOptions, serving: Serving, requestId: string):
   return response
 }
 
-async function call(options: AppOptions, operation: Operation, context: Context): Promise<Answer> {
+/** Before credentials are looked at: to guess them, or to make the node check them, costs the address its tokens. */
+function limitAddress({ addressOf, takeForAddress }: AppOptions, context: Context): void {
+  const decision = takeForAddress?.(addressBlock(addressOf(context)))
+  if (!decision || decision.allowed) return
+  throw new ProblemError('rate-limited', 'too many requests from this address', {
+    headers: { ...rateLimitHeaders(decision), ...retryAfter(decision.retryAfterMs) },
+  })
+}
+
+interface Calling {
+  readonly context: Context
+  readonly requestId: string
+  identity?: Identity
+}
+
+async function call(options: AppOptions, operation: Operation, calling: Calling): Promise<Answer> {
+  if (operation.audit === undefined) return perform(options, operation, calling)
+  let outcome = 'done'
+  let details: AuditEntry['details'] = calling.context.req.param()
+  try {
+    const answer = await perform(options, operation, calling)
+    details = { ...details, ...answer.audited }
+    return answer
+  } catch (error) {
+    outcome = problemOf(error, options, calling.requestId).code
+    throw error
+  } finally {
+    options.audit({
+      action: operation.audit,
+      who: calling.identity?.subject ?? null,
+      credential: calling.identity?.credential ?? null,
+      from: options.addressOf(calling.context),
+      requestId: calling.requestId,
+      outcome,
+      details,
+    })
+  }
+}
+
+async function perform(options: AppOptions, operation: Operation, calling: Calling): Promise<Answer> {
+  const { context } = calling
   const { req } = context
   let identity = nobody
   if (operation.scope) {
     const authenticated = options.authenticate(context)
     identity = authenticated instanceof Promise ? await authenticated : authenticated
+    calling.identity = identity
     requireScope(identity, operation.scope)
   }
   if (operation.params) requireDecodable(req.url)
@@ -190,28 +245,27 @@ function requireDecodable(url: string): void {
 }
 
 // Responses are made of plain header objects, not through the context: node-server writes those as they are.
-function respond({ status, headers, json, text }: Answer, requestId: string): Response {
+function respond({ status, headers, json, text }: Answer, requestId: string, overTls: boolean): Response {
+  const common = securityHeaders[overTls ? 'overTls' : 'plain']
   if (status === 204 || status === 304)
-    return new Response(null, { status, headers: { 'x-request-id': requestId, ...headers } })
+    return new Response(null, { status, headers: { ...common, 'x-request-id': requestId, ...headers } })
   return new Response(text ?? JSON.stringify(json), {
     status,
     headers: {
       'content-type': jsonType,
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
+      ...common,
       'x-request-id': requestId,
       ...headers,
     },
   })
 }
 
-function respondProblem(problem: ProblemError, requestId: string): Response {
+function respondProblem(problem: ProblemError, requestId: string, overTls: boolean): Response {
   return new Response(JSON.stringify(problem.document(requestId)), {
     status: problem.status,
     headers: {
       'content-type': problemType,
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
+      ...securityHeaders[overTls ? 'overTls' : 'plain'],
       'x-request-id': requestId,
       ...problem.headers,
     },
@@ -222,6 +276,7 @@ function respondProblem(problem: ProblemError, requestId: string): Response {
 function problemOf(error: unknown, { onError }: AppOptions, requestId: string): ProblemError {
   if (error instanceof ProblemError) return error
   if (error instanceof UnknownLimitError) return new ProblemError('unknown-limit', error.message)
+  if (error instanceof KeyDeniedError) return new ProblemError('key-denied', error.message)
   if (error instanceof CostError) {
     return new ProblemError('invalid', error.message, { violations: [{ detail: error.message }] })
   }

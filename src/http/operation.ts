@@ -31,6 +31,8 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>
   readonly json?: unknown
   readonly text?: string
+  /** What the audit log says of it, of an operation that is audited. */
+  readonly audited?: Readonly<Record<string, unknown>>
 }
 
 /**
@@ -48,6 +50,8 @@ export interface Operation<
   readonly tag: 'Ratings' | 'Limits' | 'Service'
   /** What the caller's credentials must allow; open to all without. */
   readonly scope?: Scope
+  /** Its name in the audit log, where each attempt is noted. */
+  readonly audit?: string
   /** Takes `?user=` while authentication is off. */
   readonly asUser?: boolean
   readonly params?: Params

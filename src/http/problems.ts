@@ -9,6 +9,7 @@ export const problems = {
   'identity-not-yours': { status: 400, title: 'The request names another user', retry: 'no' },
   'idempotency-key-malformed': { status: 400, title: 'The Idempotency-Key is not well-formed', retry: 'no' },
   unauthenticated: { status: 401, title: 'Credentials are missing or not valid', retry: 'no' },
+  'key-denied': { status: 403, title: 'The limit denies this key', retry: 'no' },
   forbidden: { status: 403, title: 'The credentials do not allow this', retry: 'no' },
   'not-found': { status: 404, title: 'There is nothing here', retry: 'no' },
   'unknown-limit': { status: 404, title: 'No limit has this name', retry: 'no' },

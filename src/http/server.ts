@@ -1,8 +1,10 @@
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { once } from 'node:events'
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer, type Server, type ServerOptions as NodeOptions, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
+import { readCertificate, watchCertificate, type CertificateOptions } from './certificate.ts'
 
 export interface ServerOptions {
   readonly app: Hono
@@ -14,6 +16,10 @@ export interface ServerOptions {
   readonly headersTimeoutMs: number
   readonly keepAliveTimeoutMs: number
   readonly maxConnections: number
+  /** Null for plain HTTP. */
+  readonly tls: CertificateOptions | null
+  /** A renewed certificate is in force, or its files are no use and the one before stays. */
+  readonly onCertificate?: (event: { readonly validTo: string } | { readonly problem: unknown }) => void
 }
 
 export interface RunningServer {
@@ -30,16 +36,17 @@ export interface RunningServer {
 const headerBytesMax = 16 * 1024
 const headersMax = 100
 
-/** Listens; resolves when it does. @throws when it can't, such as for a port in use. */
-export function startServer(options: ServerOptions): Promise<RunningServer> {
-  const server = createServer({
-    maxHeaderSize: headerBytesMax,
-    requestTimeout: options.requestTimeoutMs,
-    headersTimeout: options.headersTimeoutMs,
-    keepAliveTimeout: options.keepAliveTimeoutMs,
-  })
+/** How often connections are looked at for those that take too long. */
+const connectionsCheckMs = 500
+/** A connection on which nothing has moved for this long is cut off, even while it is to be written to. */
+const stalledMs = 60_000
+
+/** Listens; resolves when it does. @throws {CertificateError} @throws when it can't, such as for a port in use. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { server, stopRenewing } = await makeServer(options)
   server.maxHeadersCount = headersMax
   server.maxConnections = options.maxConnections
+  server.timeout = stalledMs
   let closing = false
   const underWay = new Set<ServerResponse>()
   const connections = new Set<Socket>()
@@ -55,11 +62,15 @@ export function startServer(options: ServerOptions): Promise<RunningServer> {
     void listener(request, response)
   })
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
+    const failed = (error: Error): void => {
+      stopRenewing()
+      reject(error)
+    }
+    server.once('error', failed)
     server.listen(options.port, options.host, () => {
-      server.off('error', reject)
+      server.off('error', failed)
       resolve({
-        url: urlOf(server),
+        url: urlOf(server, options.tls ? 'https' : 'http'),
         take: (socket) => {
           if (connections.size >= options.maxConnections) socket.destroy()
           else server.emit('connection', socket)
@@ -67,6 +78,7 @@ export function startServer(options: ServerOptions): Promise<RunningServer> {
         },
         close: async ({ deadlineMs, keepIdle }) => {
           closing = true
+          stopRenewing()
           for (const response of underWay) lastOnConnection(response)
           await close(server, { connections, deadlineMs, keepIdle })
         },
@@ -75,16 +87,46 @@ export function startServer(options: ServerOptions): Promise<RunningServer> {
   })
 }
 
+async function makeServer(
+  options: ServerOptions,
+): Promise<{ server: Server | TlsServer; stopRenewing: () => void }> {
+  const { tls, onCertificate = () => {} } = options
+  const common: NodeOptions = {
+    maxHeaderSize: headerBytesMax,
+    requestTimeout: options.requestTimeoutMs,
+    headersTimeout: options.headersTimeoutMs,
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+    connectionsCheckingInterval: connectionsCheckMs,
+  }
+  if (!tls) return { server: createServer(common), stopRenewing: () => {} }
+  const current = await readCertificate(tls)
+  const server = createTlsServer({
+    ...common,
+    ...current.context,
+    handshakeTimeout: options.headersTimeoutMs,
+  })
+  const stopRenewing = watchCertificate({
+    ...tls,
+    current,
+    onRenewed: ({ context, validTo }) => {
+      server.setSecureContext(context)
+      onCertificate({ validTo })
+    },
+    onProblem: (problem) => onCertificate({ problem }),
+  })
+  return { server, stopRenewing }
+}
+
 /** A client that keeps its connection would send its next request to a server that is gone. */
 function lastOnConnection(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('connection', 'close')
 }
 
-function urlOf(server: Server): string {
+function urlOf(server: Server, scheme: 'http' | 'https'): string {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the server has no port')
   const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
-  return `http://${host}:${address.port}`
+  return `${scheme}://${host}:${address.port}`
 }
 
 async function close(

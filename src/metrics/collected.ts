@@ -156,7 +156,12 @@ const counters: readonly Collected[] = [
   {
     name: 'openclaw_decisions_total',
     help: 'Takes decided.',
-    ...perLimitAnd('outcome', (f) => ({ allowed: f.takesAllowed, refused: f.takesRefused })),
+    ...perLimitAnd('outcome', (f) => ({
+      allowed: f.takesAllowed,
+      refused: f.takesRefused,
+      would_refuse: f.takesShadowed,
+      denied: f.takesDenied,
+    })),
   },
   {
     name: 'openclaw_bucket_evictions_total',
@@ -222,6 +227,11 @@ const counters: readonly Collected[] = [
     name: 'openclaw_replication_dropped_total',
     help: 'Messages dropped because a queue was full.',
     samples: one(({ replication }) => replication.dropped),
+  },
+  {
+    name: 'openclaw_address_refusals_total',
+    help: 'Requests refused because of the address that they came from.',
+    samples: one(({ refusedAddresses }) => refusedAddresses),
   },
   {
     name: 'openclaw_ratings_stored_total',

@@ -13,6 +13,8 @@ export const figures: Figures = {
       tokensOverLimit: 3,
       takesAllowed: 900,
       takesRefused: 90,
+      takesShadowed: 80,
+      takesDenied: 70,
       evictedFull: 5,
       evictedInUse: 2,
       bytes: 4096,
@@ -50,4 +52,5 @@ export const figures: Figures = {
     cacheEntries: 5,
     cacheReads: { hit: 6, miss: 7 },
   },
+  refusedAddresses: 8,
 }

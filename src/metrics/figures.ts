@@ -5,6 +5,8 @@ export interface Figures {
   readonly peers: readonly PeerFigures[]
   readonly regions: readonly RegionFigures[]
   readonly store: StoreFigures
+  /** Requests refused because of the address that they came from. */
+  readonly refusedAddresses: number
 }
 
 export interface LimitFigures {
@@ -17,6 +19,8 @@ export interface LimitFigures {
   readonly tokensOverLimit: number
   readonly takesAllowed: number
   readonly takesRefused: number
+  readonly takesShadowed: number
+  readonly takesDenied: number
   readonly evictedFull: number
   readonly evictedInUse: number
   readonly bytes: number

@@ -3,6 +3,7 @@ import type { Limiter } from '../limiter/limiter.ts'
 import type { Figures } from '../metrics/figures.ts'
 import type { RatingsService } from '../ratings/ratings-service.ts'
 import { regionOf, type Transport } from '../replication/transport.ts'
+import type { Guard } from './guard.ts'
 
 /** A replica unheard for this long is gone for good, as far as metrics go; that its region is out of contact is told all the same. */
 const goneMs = 600_000
@@ -12,11 +13,13 @@ export interface EdgeParts {
   readonly transport: Transport
   readonly limiter: Limiter
   readonly ratings: RatingsService
+  readonly guard: Guard
   readonly storeAnswers: boolean
 }
 
 /** What the metrics of an edge show that its parts keep. */
-export function edgeFigures({ config, transport, limiter, ratings, storeAnswers }: EdgeParts): Figures {
+export function edgeFigures(parts: EdgeParts): Figures {
+  const { config, transport, limiter, ratings, guard, storeAnswers } = parts
   const inContact = limiter.regionsInContact
   const own = regionOf(transport.self)
   return {
@@ -31,5 +34,6 @@ export function edgeFigures({ config, transport, limiter, ratings, storeAnswers 
       .filter((region) => region !== own)
       .map((region) => ({ region, inContact: inContact.has(region) })),
     store: { ...ratings.stats(), reachable: storeAnswers },
+    refusedAddresses: guard.refusedAddresses(),
   }
 }

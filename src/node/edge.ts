@@ -13,8 +13,8 @@ import type { RatingStore } from '../ratings/store.ts'
 import type { WriteQueue } from '../ratings/write-queue.ts'
 import type { SnapshotStore } from '../replication/snapshot-store.ts'
 import { regionOf, type Transport } from '../replication/transport.ts'
-import { authenticatorFor } from './authentication.ts'
 import { edgeFigures } from './edge-figures.ts'
+import { startGuard } from './guard.ts'
 import { startLimiter } from './limiter-driver.ts'
 import type { Logger } from './logger.ts'
 import type { Tracing } from './tracing.ts'
@@ -54,7 +54,7 @@ export interface Edge {
   readonly region: string
   readonly url: string
   totals(): EdgeTotals
-  /** Puts the limits and the log level of another configuration in force. */
+  /** Puts the limits, the API keys and the log level of another configuration in force. */
   reconfigure(config: EdgeConfig): void
   /** Serves a connection that another process accepted. */
   take(connection: Socket): void
@@ -73,11 +73,12 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const tracing = await startTracing(options)
   const driven = await startLimiter(options)
   const { limiter } = driven
+  const guard = await startGuard(config, { logger, nowMs: () => performance.now() })
   const batches: { observe: Metrics['observeBatch'] } = { observe: () => {} }
   const drivenRatings = startRatings(options, tracing, (batch) => batches.observe(batch))
   const { ratings, breaker } = drivenRatings
   const metrics = new Metrics(region, () =>
-    edgeFigures({ config, transport, limiter, ratings, storeAnswers: !breaker.isOpen }),
+    edgeFigures({ config, transport, limiter, ratings, guard, storeAnswers: !breaker.isOpen }),
   )
   batches.observe = (batch) => metrics.observeBatch(batch)
   let closing = false
@@ -86,9 +87,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     limiter,
     ratings,
     ratingsLimit: () => config.limits.find(({ name }) => name === 'ratings'),
-    authenticate: await authenticatorFor(config.auth),
-    authenticated: config.auth.mode === 'required',
-    bodyBytesMax: config.http.maxBodyBytes,
+    ...guard.app,
     nowMs: () => performance.now(),
     ready: () => readiness({ closing, store: storeState(breaker, options.queue), limiter }),
     metrics: () => metrics.scrape(),
@@ -98,14 +97,18 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     await drivenRatings.stop()
     await driven.stop()
     await transport.close()
+    guard.close()
     await tracing?.close()
   }
-  const server = await startServer({ app, ...config.http, port: options.port }).catch(
-    async (error: unknown) => {
-      await stop()
-      throw error
-    },
-  )
+  const server = await startServer({
+    app,
+    ...config.http,
+    port: options.port,
+    onCertificate: (event) => logCertificate(logger, event),
+  }).catch(async (error: unknown) => {
+    await stop()
+    throw error
+  })
   return {
     region,
     url: server.url,
@@ -113,6 +116,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     reconfigure: (next) => {
       config = next
       limiter.setLimits(next.limits)
+      guard.reconfigure(next)
       logger.level = next.log.level
     },
     take: (connection) => server.take(connection),
@@ -122,6 +126,11 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       await stop()
     },
   }
+}
+
+function logCertificate(logger: Logger, event: { validTo: string } | { problem: unknown }): void {
+  if ('validTo' in event) logger.info(event, 'the certificate was renewed')
+  else logger.error({ err: event.problem }, 'the certificate was not renewed: the one before is still used')
 }
 
 /** What is told of requests: counted, logged and traced. */

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { RatingStore } from '../../ratings/store.ts'
 import { openTestStore } from '../../ratings/store.testing.ts'
 import { makeTestApp, type TestApp } from '../app.testing.ts'
-import { checkApiKeys } from './api-keys.ts'
+import { ApiKeys } from './api-keys.ts'
 import { requireCredentials, type Scope } from './authenticator.ts'
 import { checkJwt } from './jwt.ts'
 
@@ -20,6 +20,8 @@ const apiKey = (id: string, scopes: Scope[]) => ({
   subject: `service-${id}`,
   sha256: sha256(`key-of-${id}`),
   scopes,
+  notBeforeMs: null,
+  expiresMs: null,
 })
 
 beforeAll(async () => {
@@ -27,12 +29,15 @@ beforeAll(async () => {
   pair = await generateKeyPair('ES256', { extractable: true })
   const keys = { publicKeyPem: await exportSPKI(pair.publicKey) }
   const jwt = await checkJwt({ issuer, audience, keys, subjectClaim: 'sub', scopeClaim: 'scope' })
-  const apiKeys = checkApiKeys([
+  const apiKeys = new ApiKeys([
     apiKey('rater', ['rate']),
     apiKey('reader', ['read']),
     apiKey('boss', ['admin']),
   ])
-  api = makeTestApp(store, { authenticate: requireCredentials([apiKeys, jwt]), authenticated: true })
+  api = makeTestApp(store, {
+    authenticate: requireCredentials([(key) => apiKeys.check(key), jwt]),
+    authenticated: true,
+  })
 })
 afterAll(() => store.close())
 

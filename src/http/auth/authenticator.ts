@@ -9,6 +9,8 @@ export interface Identity {
   /** The user that the caller is; undefined where nobody has to be. */
   readonly subject: string | undefined
   readonly scopes: readonly Scope[]
+  /** Names what he showed: the id of an API key, or `jwt`; for the audit log. */
+  readonly credential?: string
 }
 
 /** Finds out who calls. @throws {ProblemError} `unauthenticated`, or about the identity. */

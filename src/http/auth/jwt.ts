@@ -25,7 +25,7 @@ export async function checkJwt(options: JwtOptions): Promise<CredentialCheck> {
     const payload = await verify(credential, key, { issuer, audience })
     const subject = payload?.[subjectClaim]
     if (!payload || typeof subject !== 'string' || subject === '' || subject.length > 256) return undefined
-    return { subject, scopes: scopesOf(payload[scopeClaim]) }
+    return { subject, scopes: scopesOf(payload[scopeClaim]), credential: 'jwt' }
   }
 }
 

@@ -9,6 +9,10 @@ function stateJson(state: BucketState): Record<string, unknown> {
   return { limit, capacity, refillPerSec, remaining, resetMs: Math.ceil(resetMs) }
 }
 
+function remainingOf({ remaining }: BucketState): { readonly remaining: number } {
+  return { remaining }
+}
+
 export const limitOperations = [
   operation({
     method: 'post',
@@ -19,7 +23,7 @@ export const limitOperations = [
     params: schemas.limitParams,
     body: schemas.takeBody,
     success: { status: 200, description: 'They are taken.', schema: schemas.decision, rateLimited: true },
-    problems: ['unknown-limit', 'rate-limited'],
+    problems: ['unknown-limit', 'rate-limited', 'key-denied'],
     handle: ({ limiter }, { params, body }): Answer => {
       const decision = limiter.take(params.limit, body.key, body.cost)
       const headers = rateLimitHeaders(decision)
@@ -35,13 +39,15 @@ export const limitOperations = [
     summary: 'Give tokens back, never beyond a full bucket.',
     tag: 'Limits',
     scope: 'rate',
+    audit: 'bucket.give',
     params: schemas.limitParams,
     body: schemas.giveBody,
     success: { status: 200, description: 'How many were given back.', schema: schemas.given },
     problems: ['unknown-limit'],
     handle: ({ limiter }, { params, body }): Answer => {
       const { given, state } = limiter.give(params.limit, body.key, body.tokens)
-      return { status: 200, json: { given, ...stateJson(state) } }
+      const audited = { key: body.key, given, after: remainingOf(state) }
+      return { status: 200, json: { given, ...stateJson(state) }, audited }
     },
   }),
   operation({
@@ -64,12 +70,14 @@ export const limitOperations = [
     summary: 'Make a bucket full again, in every region.',
     tag: 'Limits',
     scope: 'admin',
+    audit: 'bucket.reset',
     params: schemas.bucketParams,
     success: { status: 200, description: 'It is full.', schema: schemas.bucketState },
     problems: ['unknown-limit'],
-    handle: ({ limiter }, { params }): Answer => ({
-      status: 200,
-      json: stateJson(limiter.reset(params.limit, params.key)),
-    }),
+    handle: ({ limiter }, { params }): Answer => {
+      const before = remainingOf(limiter.peek(params.limit, params.key).state)
+      const state = limiter.reset(params.limit, params.key)
+      return { status: 200, json: stateJson(state), audited: { before, after: remainingOf(state) } }
+    },
   }),
 ]

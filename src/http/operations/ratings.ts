@@ -42,7 +42,8 @@ async function rate(
   try {
     return { rated: await ratings.rate(write), headers }
   } catch (error) {
-    if (error instanceof StoreUnavailableError) limiter.give(limit.name, user, limit.cost)
+    if (error instanceof StoreUnavailableError && !decision.wouldRefuse)
+      limiter.give(limit.name, user, limit.cost)
     throw error
   }
 }
@@ -89,7 +90,7 @@ export const ratingOperations = [
       schema: schemas.rating,
       rateLimited: true,
     },
-    problems: ['rate-limited', 'store-unavailable'],
+    problems: ['rate-limited', 'key-denied', 'store-unavailable'],
     idempotent: true,
     accepted,
     handle: async (services, call, context): Promise<Answer> => {
@@ -107,7 +108,7 @@ export const ratingOperations = [
     asUser: true,
     body: schemas.ratingBody,
     success: { status: 200, description: 'The rating is committed.', schema: schemas.ok, rateLimited: true },
-    problems: ['rate-limited', 'store-unavailable'],
+    problems: ['rate-limited', 'key-denied', 'store-unavailable'],
     idempotent: true,
     accepted,
     handle: async (services, call, context): Promise<Answer> => {
