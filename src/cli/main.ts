@@ -5,6 +5,7 @@ import { Command, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import { exitCodes, failBy } from './fail.ts'
 import { addLoadCommand } from './load-command.ts'
+import { addNatsPermissions } from './nats-permissions.ts'
 import { wholeNumber } from './numbers.ts'
 import { addOperatingCommands } from './operating-commands.ts'
 import { addProjectCommands } from './project-commands.ts'
@@ -43,6 +44,7 @@ program
 addProjectCommands(program)
 addOperatingCommands(program)
 addLoadCommand(program)
+addNatsPermissions(program)
 tab(program, { completionCommandName: 'completion' })
 
 // Each command loads what it needs when it is called: the parts of a node take most of a second.

@@ -70,10 +70,10 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { transport, logger } = options
   let { config } = options
   const region = regionOf(transport.self)
+  const guard = await startGuard(config, { logger, nowMs: () => performance.now() })
   const tracing = await startTracing(options)
   const driven = await startLimiter(options)
   const { limiter } = driven
-  const guard = await startGuard(config, { logger, nowMs: () => performance.now() })
   const batches: { observe: Metrics['observeBatch'] } = { observe: () => {} }
   const drivenRatings = startRatings(options, tracing, (batch) => batches.observe(batch))
   const { ratings, breaker } = drivenRatings

@@ -31,7 +31,7 @@ export async function startGuard(
   const audit = openAudit(log.auditFile, logger)
   const addresses =
     http.addressLimit && new AddressLimiter({ ...http.addressLimit, hashKey: randomHashKey(), nowMs })
-  const timer = setInterval(() => addresses?.tick(), tidyMs)
+  const timer = setInterval(() => addresses?.tick(), tidyMs).unref()
   return {
     app: {
       authenticate: authentication.authenticate,

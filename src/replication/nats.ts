@@ -50,6 +50,8 @@ export async function connectNats(options: NatsOptions): Promise<NatsTransport> 
     servers: [...options.servers],
     name: options.self,
     noEcho: true,
+    // Apart from those of others, so that permissions of the server can keep replies from them.
+    inboxPrefix: `_INBOX.${replicaToken(options.self)}`,
     reconnect: true,
     maxReconnectAttempts: -1,
     reconnectTimeWait: reconnectTimeWaitMs,
@@ -82,20 +84,20 @@ class Nats implements NatsTransport {
   constructor(connection: NatsConnection, { self, cluster, onStatus }: NatsOptions) {
     this.self = self
     this.connection = connection
-    this.#prefix = `openclaw.${token(cluster)}`
+    this.#prefix = subjectPrefix(cluster)
     for (const channel of channels) {
       this.#subscribe(channel, `${this.#prefix}.${channel}.all.*`)
-      this.#subscribe(channel, `${this.#prefix}.${channel}.to.${token(self)}.*`)
+      this.#subscribe(channel, `${this.#prefix}.${channel}.to.${replicaToken(self)}.*`)
     }
     void this.#watch(onStatus)
   }
 
   broadcast(channel: Channel, payload: Uint8Array): void {
-    this.#publish(`${this.#prefix}.${channel}.all.${token(this.self)}`, payload)
+    this.#publish(`${this.#prefix}.${channel}.all.${replicaToken(this.self)}`, payload)
   }
 
   send(to: ReplicaId, channel: Channel, payload: Uint8Array): void {
-    this.#publish(`${this.#prefix}.${channel}.to.${token(to)}.${token(this.self)}`, payload)
+    this.#publish(`${this.#prefix}.${channel}.to.${replicaToken(to)}.${replicaToken(this.self)}`, payload)
   }
 
   receive(channel: Channel, receiver: Receiver): void {
@@ -156,8 +158,12 @@ class Nats implements NatsTransport {
   }
 }
 
+export function subjectPrefix(cluster: string): string {
+  return `openclaw.${replicaToken(cluster)}`
+}
+
 /** A name as one token of a subject, where dots, stars and white space mean something. */
-function token(name: string): string {
+export function replicaToken(name: string): string {
   return encodeURIComponent(name).replaceAll('.', '%2E').replaceAll('*', '%2A')
 }
 

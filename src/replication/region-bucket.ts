@@ -33,9 +33,7 @@ export async function openRegionBucket(
   connection: NatsConnection,
   { cluster, replica, content, domain, ttlMs }: RegionBucketOptions,
 ): Promise<KV> {
-  const name = ['openclaw', cluster, regionOf(replica), content]
-    .map((part) => part.replaceAll(/[^A-Za-z0-9_-]/g, '_'))
-    .join('_')
+  const name = regionBucketName(cluster, replica, content)
   // What the whole account has only the leader of all regions' servers can tell, and it may be out of reach.
   const client = jetstream(connection, { checkAPI: false, ...(domain !== undefined && { domain }) })
   for (let attempt = 1; ; attempt++) {
@@ -48,6 +46,19 @@ export async function openRegionBucket(
     }
     await new Promise((resolve) => setTimeout(resolve, retryMs))
   }
+}
+
+export function regionBucketName(cluster: string, replica: ReplicaId, content: string): string {
+  return bucketName(['openclaw', cluster, regionOf(replica), content])
+}
+
+/** Of a bucket that all regions share. */
+export function clusterBucketName(cluster: string, content: string): string {
+  return bucketName(['openclaw', cluster, content])
+}
+
+function bucketName(parts: readonly string[]): string {
+  return parts.map((part) => part.replaceAll(/[^A-Za-z0-9_-]/g, '_')).join('_')
 }
 
 /** A replica's name as a key: those have letters, digits, `-`, `_`, `/`, `=` and single dots. */
