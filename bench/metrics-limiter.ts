@@ -42,5 +42,6 @@ export function figuresOf(limiter: Limiter): Figures {
       cacheReads: { hit: 0, miss: 0 },
     },
     refusedAddresses: 0,
+    limitsVersion: 0,
   }
 }

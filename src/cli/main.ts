@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import tab from '@bomb.sh/tab/commander'
 import { Command, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
+import { addConfigCommands } from './config-commands.ts'
 import { exitCodes, failBy } from './fail.ts'
 import { addLoadCommand } from './load-command.ts'
 import { addNatsPermissions } from './nats-permissions.ts'
@@ -44,6 +45,7 @@ program
 addProjectCommands(program)
 addOperatingCommands(program)
 addLoadCommand(program)
+addConfigCommands(program)
 addNatsPermissions(program)
 tab(program, { completionCommandName: 'completion' })
 

@@ -13,6 +13,8 @@ export interface ConfigSource {
   readonly file: string
   readonly env: Environment
   readonly overrides?: ConfigOverrides
+  /** Only these fields of the text are looked at; without it all are. */
+  readonly only?: readonly string[]
 }
 
 export type ConfigResult =
@@ -23,7 +25,7 @@ export type ConfigResult =
  * Reads a configuration in YAML. Overrides win over the environment, and that over the text. Answers all that is wrong at
  * once, in the order of the text; it never throws. Behind a place that is no valid YAML nothing else is judged.
  */
-export function parseConfig(text: string, { file, env, overrides = {} }: ConfigSource): ConfigResult {
+export function parseConfig(text: string, { file, env, overrides = {}, only }: ConfigSource): ConfigResult {
   const tooLarge = sizeProblem(file, Buffer.byteLength(text))
   if (tooLarge) return { ok: false, errors: [tooLarge] }
   const source = new YamlSource(text)
@@ -34,7 +36,8 @@ export function parseConfig(text: string, { file, env, overrides = {} }: ConfigS
     value: null,
     message,
   }))
-  const raw = source.raw ?? {}
+  const all = source.raw ?? {}
+  const raw = only && isMap(all) ? pick(all, only) : all
   const layers = isMap(raw) ? overlay(raw, env, overrides) : undefined
   const judged = layers ? judge(layers.raw, env) : { explanations: [unfit([], show(raw))] }
   const displaced = (layers?.displaced ?? []).map(({ path, value }) => unfit(path, show(value)))
@@ -60,6 +63,10 @@ export async function loadConfigFile(
 ): Promise<ConfigResult> {
   const read = await readConfigText(path)
   return read.ok ? parseConfig(read.text, { file: path, env, overrides }) : read
+}
+
+function pick(raw: RawMap, fields: readonly string[]): RawMap {
+  return Object.fromEntries(Object.entries(raw).filter(([field]) => fields.includes(field)))
 }
 
 interface Judgement {

@@ -10,6 +10,7 @@ import { docsPage } from './docs-page.ts'
 import { headerOf } from './header.ts'
 import { openApiDocument } from './openapi.ts'
 import type { Answer, Operation, Services } from './operation.ts'
+import { configurationOperations } from './operations/configuration.ts'
 import { limitOperations } from './operations/limits.ts'
 import { ratingOperations } from './operations/ratings.ts'
 import { serviceOperations } from './operations/service.ts'
@@ -64,6 +65,7 @@ export interface FinishedRequest {
 export const operations: readonly Operation[] = [
   ...ratingOperations,
   ...limitOperations,
+  ...configurationOperations,
   ...serviceOperations,
 ]
 

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import type { LimiterApi } from '../limiter/types.ts'
 import type { RatingsApi } from '../ratings/types.ts'
 import type { Identity, Scope } from './auth/authenticator.ts'
+import type { LimitsVersions } from './limits-versions.ts'
 import type { ProblemCode } from './problems.ts'
 
 /** What the operations work on. */
@@ -11,6 +12,8 @@ export interface Services {
   readonly ratings: RatingsApi
   /** The limit that guards ratings now, and the tokens a rating takes; ratings are not limited without one. */
   readonly ratingsLimit: () => { readonly name: string; readonly cost: number } | undefined
+  /** Undefined for a node whose limits are those of its file, and nobody else's. */
+  readonly limitsVersions?: LimitsVersions | undefined
   /** Whether the node can serve, and why not. */
   readonly ready: () => { readonly ready: boolean; readonly checks: Readonly<Record<string, string>> }
   /** The metrics in Prometheus' format. */
@@ -44,10 +47,10 @@ export interface Operation<
   Query extends z.ZodObject = z.ZodObject,
   Body extends z.ZodType = z.ZodType,
 > {
-  readonly method: 'get' | 'post' | 'delete'
+  readonly method: 'get' | 'post' | 'put' | 'delete'
   readonly path: string
   readonly summary: string
-  readonly tag: 'Ratings' | 'Limits' | 'Service'
+  readonly tag: 'Ratings' | 'Limits' | 'Configuration' | 'Service'
   /** What the caller's credentials must allow; open to all without. */
   readonly scope?: Scope
   /** Its name in the audit log, where each attempt is noted. */

@@ -14,6 +14,8 @@ export const problems = {
   'not-found': { status: 404, title: 'There is nothing here', retry: 'no' },
   'unknown-limit': { status: 404, title: 'No limit has this name', retry: 'no' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here', retry: 'no' },
+  'limits-not-shared': { status: 409, title: 'This node takes its limits from its file', retry: 'no' },
+  'not-agreed': { status: 409, title: 'Not all replicas agreed, and nothing was changed', retry: 'yes' },
   'body-too-large': { status: 413, title: 'The body is too large', retry: 'no' },
   'not-json': { status: 415, title: 'The body has to be application/json', retry: 'no' },
   invalid: { status: 422, title: 'The request is not valid', retry: 'no' },
@@ -24,6 +26,11 @@ export const problems = {
   },
   'rate-limited': { status: 429, title: 'The rate limit is exhausted', retry: 'after Retry-After' },
   internal: { status: 500, title: 'Something went wrong here', retry: 'yes' },
+  'limits-unreachable': {
+    status: 503,
+    title: 'What all regions share is out of reach',
+    retry: 'after Retry-After',
+  },
   'store-unavailable': { status: 503, title: 'The store is unavailable', retry: 'after Retry-After' },
 } as const
 

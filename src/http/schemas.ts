@@ -136,6 +136,42 @@ export const readiness = z
   .object({ status: z.enum(['ready', 'not ready']), checks: z.record(z.string(), z.string()) })
   .meta({ id: 'Readiness' })
 
+const anything = z.record(z.string(), z.unknown(), { error: 'a map, as in the configuration file' })
+export const limitsDocument = z
+  .strictObject({ token_buckets: anything.optional(), limits: anything.optional() })
+  .meta({ id: 'LimitsDocument', description: 'These fields of the configuration file.' })
+export const applyQuery = z.object({
+  dryRun: z
+    .enum(['true', 'false'], { error: 'true or false' })
+    .optional()
+    .meta({ description: 'Only asks all replicas whether they would agree.' }),
+})
+export const rollbackBody = z
+  .strictObject({ to: wholeNumber(1, tokensMax, 'The version; the one before unless said.').optional() })
+  .meta({ id: 'Rollback' })
+
+const versionFields = {
+  version: z.int().meta({ description: '0 while the limits are those of the file.' }),
+  digest: z.string().nullable(),
+  by: z.string().nullable(),
+  at: z.string().nullable(),
+  note: z.string(),
+}
+const limitsSummary = z.object(versionFields).meta({ id: 'LimitsSummary' })
+export const limitsVersion = z
+  .object({ ...versionFields, document: z.record(z.string(), z.unknown()).nullable() })
+  .meta({ id: 'LimitsVersion' })
+export const limitsHistory = z.object({ items: z.array(limitsSummary) }).meta({ id: 'LimitsHistory' })
+const replicaNames = z.array(z.string())
+export const limitsOutcome = z
+  .object({
+    before: limitsSummary,
+    after: limitsSummary.nullable(),
+    applied: replicaNames.meta({ description: 'Replicas in which it is in force.' }),
+    pending: replicaNames.meta({ description: 'Replicas that agreed and have not said yet that it is.' }),
+  })
+  .meta({ id: 'LimitsOutcome' })
+
 export const problemDocument = z
   .object({
     type: z.string(),

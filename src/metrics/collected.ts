@@ -116,6 +116,11 @@ const gauges: readonly Collected[] = [
     samples: one(({ replication }) => replication.contactTimeoutMs / 1000),
   },
   {
+    name: 'openclaw_limits_version',
+    help: 'Version of the limits in force; 0 for those of the file.',
+    samples: one(({ limitsVersion }) => limitsVersion),
+  },
+  {
     name: 'openclaw_store_reachable',
     help: 'Whether the store answered when it was last asked: 1 or 0.',
     samples: one(({ store }) => Number(store.reachable)),

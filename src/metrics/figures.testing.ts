@@ -53,4 +53,5 @@ export const figures: Figures = {
     cacheReads: { hit: 6, miss: 7 },
   },
   refusedAddresses: 8,
+  limitsVersion: 9,
 }

@@ -7,6 +7,8 @@ export interface Figures {
   readonly store: StoreFigures
   /** Requests refused because of the address that they came from. */
   readonly refusedAddresses: number
+  /** Of the limits that all regions agreed on; 0 while those of the file count. */
+  readonly limitsVersion: number
 }
 
 export interface LimitFigures {

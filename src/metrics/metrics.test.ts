@@ -20,6 +20,7 @@ test('shows what is kept elsewhere, under the names of the guide', async () => {
       'openclaw_decisions_total{limit="ratings",outcome="refused",region="us"} 90',
       'openclaw_decisions_total{limit="ratings",outcome="would_refuse",region="us"} 80',
       'openclaw_decisions_total{limit="ratings",outcome="denied",region="us"} 70',
+      'openclaw_limits_version{region="us"} 9',
       'openclaw_address_refusals_total{region="us"} 8',
       'openclaw_bucket_evictions_total{limit="ratings",state="full",region="us"} 5',
       'openclaw_bucket_evictions_total{limit="ratings",state="in_use",region="us"} 2',

@@ -1,4 +1,5 @@
 import type { EdgeConfig } from '../config/edge-config.ts'
+import { loadLimitsFile } from '../config/limits-document.ts'
 import { loadConfigFile } from '../config/load.ts'
 import { formatProblems } from '../config/problem.ts'
 import { watchConfig } from '../config/watch.ts'
@@ -15,6 +16,13 @@ export async function loadConfig(path: string, env: NodeJS.ProcessEnv): Promise<
   const result = await loadConfigFile(path, env)
   if (!result.ok) throw new ConfigError(formatProblems(result.errors))
   return result.config
+}
+
+/** The limits of a configuration file as they stand in it, whatever else it says. @throws {ConfigError} */
+export async function readLimits(path: string): Promise<unknown> {
+  const result = await loadLimitsFile(path)
+  if (!result.ok) throw new ConfigError(formatProblems(result.errors))
+  return result.document
 }
 
 export interface KeepOptions {

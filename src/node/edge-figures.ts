@@ -4,6 +4,7 @@ import type { Figures } from '../metrics/figures.ts'
 import type { RatingsService } from '../ratings/ratings-service.ts'
 import { regionOf, type Transport } from '../replication/transport.ts'
 import type { Guard } from './guard.ts'
+import type { SharedLimits } from './shared-limits.ts'
 
 /** A replica unheard for this long is gone for good, as far as metrics go; that its region is out of contact is told all the same. */
 const goneMs = 600_000
@@ -14,12 +15,13 @@ export interface EdgeParts {
   readonly limiter: Limiter
   readonly ratings: RatingsService
   readonly guard: Guard
+  readonly sharedLimits: SharedLimits | undefined
   readonly storeAnswers: boolean
 }
 
 /** What the metrics of an edge show that its parts keep. */
 export function edgeFigures(parts: EdgeParts): Figures {
-  const { config, transport, limiter, ratings, guard, storeAnswers } = parts
+  const { config, transport, limiter, ratings, guard, sharedLimits, storeAnswers } = parts
   const inContact = limiter.regionsInContact
   const own = regionOf(transport.self)
   return {
@@ -35,5 +37,6 @@ export function edgeFigures(parts: EdgeParts): Figures {
       .map((region) => ({ region, inContact: inContact.has(region) })),
     store: { ...ratings.stats(), reachable: storeAnswers },
     refusedAddresses: guard.refusedAddresses(),
+    limitsVersion: sharedLimits?.version ?? 0,
   }
 }

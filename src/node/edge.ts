@@ -17,6 +17,7 @@ import { edgeFigures } from './edge-figures.ts'
 import { startGuard } from './guard.ts'
 import { startLimiter } from './limiter-driver.ts'
 import type { Logger } from './logger.ts'
+import type { SharedLimits } from './shared-limits.ts'
 import type { Tracing } from './tracing.ts'
 import type { TracingSettings } from './tracing-settings.ts'
 
@@ -28,14 +29,16 @@ export interface EdgeOptions {
   /** Puts a replica for reads beside the store. */
   readonly withReplica?: (primary: RatingStore) => RatingStore
   /** Where ratings wait while the store is away. */
-  readonly queue?: WriteQueue
+  readonly queue?: WriteQueue | undefined
   readonly hashKey: Key64
   readonly logger: Logger
   readonly port: number
   /** Requests aren't traced without. */
   readonly tracing?: TracingSettings | undefined
   /** Where the next life of this replica finds what this one knows. */
-  readonly snapshots?: SnapshotStore
+  readonly snapshots?: SnapshotStore | undefined
+  /** The limits that all regions agreed on: they count in place of those of the configuration, once there are any. */
+  readonly sharedLimits?: SharedLimits | undefined
   /** Without snapshots: no earlier life of this replica can have leased out its share of a strict limit; see `LimiterOptions`. */
   readonly startsFresh: boolean
 }
@@ -67,34 +70,40 @@ const forgetIntervalMs = 60_000
 
 /** Starts an edge; resolves when it listens. */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
-  const { transport, logger } = options
+  const { transport, logger, sharedLimits } = options
   let { config } = options
-  const region = regionOf(transport.self)
   const guard = await startGuard(config, { logger, nowMs: () => performance.now() })
   const tracing = await startTracing(options)
-  const driven = await startLimiter(options)
+  let limits = sharedLimits?.limits ?? config.limits
+  const driven = await startLimiter({ ...options, config: { ...config, limits } })
   const { limiter } = driven
+  const setLimits = (next: EdgeConfig['limits']): void => {
+    limits = next
+    limiter.setLimits(next)
+  }
+  sharedLimits?.bind({ limits, setLimits, peers: () => limiter.peers() })
   const batches: { observe: Metrics['observeBatch'] } = { observe: () => {} }
   const drivenRatings = startRatings(options, tracing, (batch) => batches.observe(batch))
   const { ratings, breaker } = drivenRatings
-  const metrics = new Metrics(region, () =>
-    edgeFigures({ config, transport, limiter, ratings, guard, storeAnswers: !breaker.isOpen }),
+  const metrics = new Metrics(regionOf(transport.self), () =>
+    edgeFigures({ config, transport, limiter, ratings, guard, sharedLimits, storeAnswers: !breaker.isOpen }),
   )
   batches.observe = (batch) => metrics.observeBatch(batch)
-  let closing = false
-  let requests = 0
+  let [closing, requests] = [false, 0]
   const app = createApp({
     limiter,
     ratings,
-    ratingsLimit: () => config.limits.find(({ name }) => name === 'ratings'),
+    ratingsLimit: () => limits.find(({ name }) => name === 'ratings'),
+    limitsVersions: sharedLimits,
     ...guard.app,
     nowMs: () => performance.now(),
-    ready: () => readiness({ closing, store: storeState(breaker, options.queue), limiter }),
+    ready: () => readiness({ closing, store: storeState(breaker, options.queue), limiter, sharedLimits }),
     metrics: () => metrics.scrape(),
     ...requestHooks({ metrics, logger, tracing, onRequest: () => requests++ }),
   })
   const stop = async (): Promise<void> => {
     await drivenRatings.stop()
+    sharedLimits?.close()
     await driven.stop()
     await transport.close()
     guard.close()
@@ -104,18 +113,20 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     app,
     ...config.http,
     port: options.port,
-    onCertificate: (event) => logCertificate(logger, event),
+    onCertificate: logCertificate(logger),
   }).catch(async (error: unknown) => {
     await stop()
     throw error
   })
   return {
-    region,
+    region: regionOf(transport.self),
     url: server.url,
     totals: () => totalsOf(limiter, { requests, ratings: ratings.stats().stored }),
     reconfigure: (next) => {
       config = next
-      limiter.setLimits(next.limits)
+      if (sharedLimits?.limits)
+        logger.warn('the limits of the file do not count: all regions agreed on others')
+      else setLimits(next.limits)
       guard.reconfigure(next)
       logger.level = next.log.level
     },
@@ -128,9 +139,11 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   }
 }
 
-function logCertificate(logger: Logger, event: { validTo: string } | { problem: unknown }): void {
-  if ('validTo' in event) logger.info(event, 'the certificate was renewed')
-  else logger.error({ err: event.problem }, 'the certificate was not renewed: the one before is still used')
+function logCertificate(logger: Logger) {
+  return (event: { validTo: string } | { problem: unknown }): void => {
+    if ('validTo' in event) logger.info(event, 'the certificate was renewed')
+    else logger.error({ err: event.problem }, 'the certificate was not renewed: the one before is still used')
+  }
 }
 
 /** What is told of requests: counted, logged and traced. */
@@ -228,13 +241,20 @@ function storeState(breaker: CircuitBreaker, queue: WriteQueue | undefined): Sto
   return { text: 'does not answer', canRate: false }
 }
 
-function readiness(state: { closing: boolean; store: StoreState; limiter: Limiter }): {
+function readiness(state: {
+  closing: boolean
+  store: StoreState
+  limiter: Limiter
+  sharedLimits: SharedLimits | undefined
+}): {
   ready: boolean
   checks: Record<string, string>
 } {
   const peers = state.limiter.peers()
+  const version = state.sharedLimits?.version ?? 0
   const checks = {
     node: state.closing ? 'stopping' : 'serving',
+    limits: version === 0 ? 'of the file' : `version ${version}`,
     store: state.store.text,
     // Out of contact a node still serves, by its own region's share.
     replication: `${peers.filter(({ inContact }) => inContact).length} of ${peers.length} replicas in contact`,

@@ -15,6 +15,7 @@ import { NoJetStreamError } from '../replication/region-bucket.ts'
 import { openSnapshotStore, type SnapshotStore } from '../replication/snapshot-store.ts'
 import { regionOf, type ReplicaId } from '../replication/transport.ts'
 import type { Logger } from './logger.ts'
+import { SharedLimits } from './shared-limits.ts'
 
 export interface JoinOptions {
   readonly cluster: EdgeConfig['cluster']
@@ -38,6 +39,8 @@ export interface Joined {
   readonly snapshots: SnapshotStore | undefined
   /** Where ratings wait while the store is away; undefined without JetStream. */
   readonly queue: WriteQueue | undefined
+  /** The limits that all regions agreed on; undefined without JetStream. */
+  readonly sharedLimits: SharedLimits | undefined
 }
 
 /** How long a killed process keeps its name: a restart waits that long at most. */
@@ -68,7 +71,9 @@ export async function joinNats(options: JoinOptions): Promise<Joined> {
     const lease = await claimIdentity(connection, { ...place, holder, ttlMs: leaseTtlMs, onLost })
     transport.beforeClose(() => lease.release())
     const snapshots = await openSnapshotStore(connection, place)
-    return { transport, snapshots, queue: await openQueue(transport, options) }
+    const queue = await openQueue(transport, options)
+    const sharedLimits = await SharedLimits.open({ connection, ...place, logger })
+    return { transport, snapshots, queue, sharedLimits }
   } catch (error) {
     if (!(error instanceof NoJetStreamError)) {
       await transport.close()
@@ -78,7 +83,7 @@ export async function joinNats(options: JoinOptions): Promise<Joined> {
       { reason: error.message },
       'NATS has no JetStream: nothing hinders a second process from running as this replica, and nothing is known after a restart',
     )
-    return { transport, snapshots: undefined, queue: undefined }
+    return { transport, snapshots: undefined, queue: undefined, sharedLimits: undefined }
   }
 }
 

@@ -10,10 +10,13 @@ export interface PermissionsOptions {
 
 /** A replica's permissions as nats-server's configuration holds them, for its user. */
 export function formatNatsPermissions(
-  { name }: EdgeConfig['cluster'],
+  { name, nats }: Pick<EdgeConfig['cluster'], 'name' | 'nats'>,
   { replica, mayApply }: PermissionsOptions,
 ): string {
-  const { publish, subscribe } = natsPermissions(name, replica, { mayApply })
+  const { publish, subscribe } = natsPermissions(name, replica, {
+    mayApply,
+    domain: nats?.jetStreamDomain ?? undefined,
+  })
   return `permissions {\n  publish: [\n${list(publish)}\n  ]\n  subscribe: [\n${list(subscribe)}\n  ]\n}\n`
 }
 

@@ -13,6 +13,7 @@ import type { NatsTransport } from '../replication/nats.ts'
 import type { ReplicaId } from '../replication/transport.ts'
 import { joinNats } from './nats-node.ts'
 import { formatNatsPermissions } from './nats-permissions.ts'
+import type { SharedLimits } from './shared-limits.ts'
 
 const cluster = 'mutual'
 const replicas: readonly ReplicaId[] = ['us/0', 'eu/0']
@@ -28,8 +29,8 @@ beforeAll(async () => {
   const { certFile, keyFile, caFile } = issue('nats')
   const users = replicas.map((replica) => {
     const permissions = formatNatsPermissions(
-      { name: cluster, hashKey: null, nats: null },
-      { replica, mayApply: false },
+      { name: cluster, nats: null },
+      { replica, mayApply: replica === 'us/0' },
     )
     return `{ user: "CN=${replica.replace('/', '-')}", ${permissions} }`
   })
@@ -44,7 +45,10 @@ afterAll(async () => {
 })
 
 /** As a node joins whose configuration names these files. */
-async function joinWith(replica: ReplicaId, files: CertificateFiles): Promise<NatsTransport> {
+async function joinWith(
+  replica: ReplicaId,
+  files: CertificateFiles,
+): Promise<{ transport: NatsTransport; limits: SharedLimits }> {
   const { caFile, certFile, keyFile } = files
   const tls = `{ ca_file: ${caFile}, cert_file: ${certFile}, key_file: ${keyFile} }`
   const result = parseConfig(
@@ -53,16 +57,22 @@ cluster: { name: ${cluster}, nats: { servers: ["tls://127.0.0.1:${server.port}"]
     { file: 'f.yaml', env: {} },
   )
   if (!result.ok) throw new Error(formatProblems(result.errors))
-  const { transport, snapshots } = await joinNats({
+  const { transport, snapshots, queue, sharedLimits } = await joinNats({
     cluster: result.config.cluster,
     nats: result.config.cluster.nats!,
+    queue: result.config.store.queue,
     replica,
     logger: pino({ level: 'silent' }),
     onLost: () => {},
   })
-  onTestFinished(() => transport.close())
-  expect(snapshots).toBeDefined()
-  return transport
+  onTestFinished(async () => {
+    sharedLimits?.close()
+    await transport.close()
+  })
+  expect([snapshots, queue, sharedLimits]).not.toContain(undefined)
+  // What it may do is enough for all that it does.
+  await sharedLimits!.history()
+  return { transport, limits: sharedLimits! }
 }
 
 /** Connects once, as somebody does who knows the address. */
@@ -72,7 +82,8 @@ const knock = (files: Partial<CertificateFiles>): Promise<unknown> =>
   )
 
 test('replicas with certificates of the authority join, and nobody does without one', async () => {
-  const [us, eu] = [await joinWith('us/0', issue('us-0')), await joinWith('eu/0', issue('eu-0'))]
+  const { transport: us } = await joinWith('us/0', issue('us-0'))
+  const { transport: eu } = await joinWith('eu/0', issue('eu-0'))
   const heard: string[] = []
   eu.receive('buckets', (from, payload) => heard.push(`${from} ${Buffer.from(payload).toString()}`))
   await eventually(() => {
@@ -90,7 +101,8 @@ test('a node does not talk to a server that its authority has not signed', async
 })
 
 test('the server lets a replica speak in its own name only, and listen to what is for it', async () => {
-  const [us, eu] = [await joinWith('us/0', issue('us-0')), await joinWith('eu/0', issue('eu-0'))]
+  const { transport: us } = await joinWith('us/0', issue('us-0'))
+  const { transport: eu } = await joinWith('eu/0', issue('eu-0'))
   const heard: string[] = []
   us.receive('buckets', (from, payload) => heard.push(`${from} ${Buffer.from(payload).toString()}`))
   const refused: string[] = []
@@ -117,4 +129,14 @@ test('the server lets a replica speak in its own name only, and listen to what i
   })
   await eventually(() => expect(refused).toHaveLength(8))
   expect(heard.filter((message) => message.includes('forged'))).toEqual([])
+})
+
+test('limits are applied through replicas that may, and taken over by the others', async () => {
+  const share = { capacity: 5, refill_per_sec: 1 }
+  const change = { document: { token_buckets: { us: share, eu: share } }, by: 'on-call', dryRun: false }
+  const { limits: us } = await joinWith('us/0', issue('us-0'))
+  const { limits: eu } = await joinWith('eu/0', issue('eu-0'))
+  await expect(eu.apply(change)).rejects.toMatchObject({ code: 'limits-unreachable' })
+  expect(await us.apply(change)).toMatchObject({ version: { version: 1 }, applied: ['us/0'] })
+  await eventually(() => expect(eu.limits?.[0]?.shares).toMatchObject({ eu: { capacity: 5 } }))
 })

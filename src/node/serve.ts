@@ -78,11 +78,13 @@ async function join({
   ordinal,
   logger,
   onLost,
-}: ServeOptions): Promise<Pick<EdgeOptions, 'transport' | 'snapshots' | 'queue' | 'startsFresh'>> {
+}: ServeOptions): Promise<
+  Pick<EdgeOptions, 'transport' | 'snapshots' | 'queue' | 'sharedLimits' | 'startsFresh'>
+> {
   const replica = `${region}/${ordinal}`
   const { nats } = config.cluster
   if (nats) {
-    const { transport, snapshots, queue } = await joinNats({
+    const joined = await joinNats({
       cluster: config.cluster,
       nats,
       queue: config.store.queue,
@@ -90,7 +92,7 @@ async function join({
       logger,
       onLost,
     })
-    return { transport, startsFresh: false, ...(snapshots && { snapshots }), ...(queue && { queue }) }
+    return { ...joined, startsFresh: false }
   }
   const network = new InProcessNetwork({ delayMs: () => 0, schedule: setTimeout })
   // A node that is alone has leased nothing to anybody.

@@ -1,6 +1,6 @@
 import { replicaToken, subjectPrefix } from './nats.ts'
-import { clusterBucketName, keyOf, regionBucketName } from './region-bucket.ts'
-import type { ReplicaId } from './transport.ts'
+import { clusterBucketName, keyOf, plain, regionBucketName } from './region-bucket.ts'
+import { regionOf, type ReplicaId } from './transport.ts'
 
 /** Subjects that a NATS user may publish to and subscribe to. */
 export interface NatsPermissions {
@@ -15,40 +15,59 @@ export interface NatsPermissions {
 export function natsPermissions(
   cluster: string,
   replica: ReplicaId,
-  { mayApply }: { mayApply: boolean },
+  { mayApply, domain }: { readonly mayApply: boolean; readonly domain?: string | undefined },
 ): NatsPermissions {
   const prefix = subjectPrefix(cluster)
   const self = replicaToken(replica)
   const key = keyOf(replica)
-  const [replicas, snapshots] = ['replicas', 'snapshots'].map((content) =>
+  const regional = ['replicas', 'snapshots', 'limits'].map((content) =>
     regionBucketName(cluster, replica, content),
   )
+  const writes = domain === undefined ? '' : `${apiPrefix(domain)}.`
   const config = clusterBucketName(cluster, 'config')
   return {
     publish: [
       `${prefix}.*.all.${self}`,
       `${prefix}.*.to.*.${self}`,
-      ...[replicas!, snapshots!, config].flatMap(useOfBucket),
-      `$KV.${replicas}.${key}`,
-      `$KV.${snapshots}.${key}.>`,
+      ...regional.flatMap((bucket) => useOfBucket(bucket, domain)),
+      ...useOfBucket(config),
+      ...regional.flatMap((bucket, at) => `${writes}$KV.${bucket}.${[key, `${key}.>`, 'current'][at]}`),
       `$KV.${config}.state.${key}`,
+      ...useOfQueue(cluster, replica, domain),
       ...(mayApply ? [`$KV.${config}.current`, `$KV.${config}.proposal`] : []),
     ],
     subscribe: [`${prefix}.*.all.*`, `${prefix}.*.to.${self}.*`, `_INBOX.${self}.>`],
   }
 }
 
-/** To make a bucket if it isn't there, to read it and to watch it. */
-function useOfBucket(bucket: string): string[] {
-  const stream = `KV_${bucket}`
+/** To make the region's queue of ratings, to fill and to empty it. */
+function useOfQueue(cluster: string, replica: ReplicaId, domain: string | undefined): string[] {
+  const stream = regionBucketName(cluster, replica, 'ratings')
+  const api = apiPrefix(domain)
   return [
-    `$JS.API.STREAM.CREATE.${stream}`,
-    `$JS.API.STREAM.INFO.${stream}`,
-    `$JS.API.DIRECT.GET.${stream}.>`,
-    `$JS.API.STREAM.MSG.GET.${stream}`,
-    `$JS.API.CONSUMER.CREATE.${stream}.>`,
-    `$JS.API.CONSUMER.DELETE.${stream}.>`,
-    `$JS.API.CONSUMER.INFO.${stream}.>`,
+    `openclaw.${plain(cluster)}.ratings.${plain(regionOf(replica))}`,
+    ...['CREATE', 'UPDATE', 'INFO', 'MSG.GET'].map((call) => `${api}.STREAM.${call}.${stream}`),
+    ...['CREATE', 'DURABLE.CREATE', 'INFO', 'MSG.NEXT'].map((call) => `${api}.CONSUMER.${call}.${stream}.>`),
+    `$JS.ACK.${stream}.>`,
+  ]
+}
+
+/** To make a bucket if it isn't there, to read it and to watch it. */
+function useOfBucket(bucket: string, domain?: string): string[] {
+  const stream = `KV_${bucket}`
+  const api = apiPrefix(domain)
+  return [
+    `${api}.STREAM.CREATE.${stream}`,
+    `${api}.STREAM.INFO.${stream}`,
+    `${api}.DIRECT.GET.${stream}.>`,
+    `${api}.STREAM.MSG.GET.${stream}`,
+    `${api}.CONSUMER.CREATE.${stream}.>`,
+    `${api}.CONSUMER.DELETE.${stream}.>`,
+    `${api}.CONSUMER.INFO.${stream}.>`,
     `$JS.FC.${stream}.>`,
   ]
+}
+
+function apiPrefix(domain: string | undefined): string {
+  return domain === undefined ? '$JS.API' : `$JS.${domain}.API`
 }

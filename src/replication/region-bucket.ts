@@ -58,7 +58,12 @@ export function clusterBucketName(cluster: string, content: string): string {
 }
 
 function bucketName(parts: readonly string[]): string {
-  return parts.map((part) => part.replaceAll(/[^A-Za-z0-9_-]/g, '_')).join('_')
+  return parts.map(plain).join('_')
+}
+
+/** A name with what names of streams may have. */
+export function plain(name: string): string {
+  return name.replaceAll(/[^A-Za-z0-9_-]/g, '_')
 }
 
 /** A replica's name as a key: those have letters, digits, `-`, `_`, `/`, `=` and single dots. */
