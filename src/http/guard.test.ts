@@ -206,6 +206,39 @@ describe('the audit log', () => {
   })
 })
 
+describe('limits of all regions', () => {
+  test('a node that is alone has those of its file, and says so', async () => {
+    const api = makeTestApp(store)
+    const read = await api.send('GET', '/v1/config/limits')
+    expect([read.status, await read.json()]).toEqual([
+      200,
+      expect.objectContaining({ version: 0, document: null }),
+    ])
+    for (const [method, path, json] of [
+      ['PUT', '/v1/config/limits', {}],
+      ['POST', '/v1/config/limits/rollback', {}],
+      ['GET', '/v1/config/limits/history', undefined],
+    ] as const) {
+      const answer = await api.send(method, path, { json })
+      expect([path, answer.status]).toEqual([path, 409])
+    }
+    expect(api.audited.map(({ action, outcome }) => [action, outcome])).toEqual([
+      ['limits.apply', 'limits-not-shared'],
+      ['limits.rollback', 'limits-not-shared'],
+    ])
+  })
+
+  test('changing them takes the scope admin', async () => {
+    const keys = new ApiKeys([key('rater', { scopes: ['rate', 'read'] })])
+    const authenticate = requireCredentials([(credential) => keys.check(credential)])
+    const api = makeTestApp(store, { authenticate, authenticated: true })
+    const headers = bearer('rater')
+    expect((await api.send('PUT', '/v1/config/limits', { json: {}, headers })).status).toBe(403)
+    expect((await api.send('POST', '/v1/config/limits/rollback', { json: {}, headers })).status).toBe(403)
+    expect((await api.send('GET', '/v1/config/limits', { headers })).status).toBe(200)
+  })
+})
+
 describe('what answers say to browsers', () => {
   const always = {
     'cache-control': 'no-store',

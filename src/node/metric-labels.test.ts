@@ -25,7 +25,7 @@ const allowed: Record<string, readonly string[] | RegExp> = {
   route: [...operations.map(({ path }) => path), '/docs', '/openapi.json', 'unmatched'],
   code: ['200', '201', '204', ...new Set(Object.values(problems).map(({ status }) => String(status)))],
   limit: ['ratings', 'api'],
-  outcome: ['allowed', 'refused'],
+  outcome: ['allowed', 'refused', 'would_refuse', 'denied'],
   state: ['full', 'in_use'],
   result: ['hit', 'miss'],
   peer_region: ['eu'],
