@@ -15,7 +15,7 @@ import type { SnapshotStore } from '../replication/snapshot-store.ts'
 import { regionOf, type Transport } from '../replication/transport.ts'
 import { edgeFigures } from './edge-figures.ts'
 import { startGuard } from './guard.ts'
-import { startLimiter } from './limiter-driver.ts'
+import { startLimits } from './limits-in-force.ts'
 import type { Logger } from './logger.ts'
 import type { SharedLimits } from './shared-limits.ts'
 import type { Tracing } from './tracing.ts'
@@ -74,14 +74,8 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   let { config } = options
   const guard = await startGuard(config, { logger, nowMs: () => performance.now() })
   const tracing = await startTracing(options)
-  let limits = sharedLimits?.limits ?? config.limits
-  const driven = await startLimiter({ ...options, config: { ...config, limits } })
-  const { limiter } = driven
-  const setLimits = (next: EdgeConfig['limits']): void => {
-    limits = next
-    limiter.setLimits(next)
-  }
-  sharedLimits?.bind({ limits, setLimits, peers: () => limiter.peers() })
+  const limits = await startLimits(options)
+  const { limiter } = limits
   const batches: { observe: Metrics['observeBatch'] } = { observe: () => {} }
   const drivenRatings = startRatings(options, tracing, (batch) => batches.observe(batch))
   const { ratings, breaker } = drivenRatings
@@ -89,11 +83,12 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     edgeFigures({ config, transport, limiter, ratings, guard, sharedLimits, storeAnswers: !breaker.isOpen }),
   )
   batches.observe = (batch) => metrics.observeBatch(batch)
-  let [closing, requests] = [false, 0]
+  let closing = false
+  let requests = 0
   const app = createApp({
     limiter,
     ratings,
-    ratingsLimit: () => limits.find(({ name }) => name === 'ratings'),
+    ratingsLimit: () => limits.current().find(({ name }) => name === 'ratings'),
     limitsVersions: sharedLimits,
     ...guard.app,
     nowMs: () => performance.now(),
@@ -103,8 +98,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   })
   const stop = async (): Promise<void> => {
     await drivenRatings.stop()
-    sharedLimits?.close()
-    await driven.stop()
+    await limits.stop()
     await transport.close()
     guard.close()
     await tracing?.close()
@@ -124,9 +118,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     totals: () => totalsOf(limiter, { requests, ratings: ratings.stats().stored }),
     reconfigure: (next) => {
       config = next
-      if (sharedLimits?.limits)
-        logger.warn('the limits of the file do not count: all regions agreed on others')
-      else setLimits(next.limits)
+      limits.reconfigure(next)
       guard.reconfigure(next)
       logger.level = next.log.level
     },
