@@ -17,7 +17,7 @@ const bodyCharsMax = 65_536
 export async function probeReady(url: string): Promise<Readiness> {
   try {
     const { status, body } = await get(new URL('/ready', url))
-    const [, heard = 0, known = 0] = /(\d+) of (\d+) replicas in contact/.exec(body) ?? []
+    const [, heard = 0, known = 0] = /"(\d+) of (\d+) replicas in contact/.exec(body) ?? []
     return {
       isReady: status === 200,
       heard: Number(heard),
