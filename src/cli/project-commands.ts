@@ -1,13 +1,5 @@
 import { Option, type Command } from 'commander'
-import { diffConfig, validateConfig } from './config.ts'
-import { deploy, rollback } from './deploy.ts'
-import { destroy } from './destroy.ts'
-import { doctor } from './doctor.ts'
-import { init } from './init.ts'
-import { logs } from './logs.ts'
 import { wholeNumber } from './numbers.ts'
-import { provision } from './provision.ts'
-import { supervise } from './supervise.ts'
 
 const jsonOption = (): Option => new Option('--json', 'answer in JSON')
 const dryRunOption = (): Option => new Option('--dry-run', 'say what would be done, and do nothing')
@@ -30,7 +22,7 @@ export function addProjectCommands(program: Command): void {
     )
     .addOption(dryRunOption())
     .addOption(jsonOption())
-    .action(init)
+    .action(async (directory, options) => (await import('./init.ts')).init(directory, options))
   program
     .command('edge')
     .description('places where edges run')
@@ -44,7 +36,7 @@ export function addProjectCommands(program: Command): void {
     )
     .addOption(dryRunOption())
     .addOption(jsonOption())
-    .action(provision)
+    .action(async (options) => (await import('./provision.ts')).provision(options))
   addReleaseCommands(program)
   addConfigCommands(program)
   program
@@ -58,20 +50,22 @@ export function addProjectCommands(program: Command): void {
     )
     .option('-f, --follow', 'go on with what is added')
     .addOption(new Option('--json', 'every line in JSON, without the region before it'))
-    .action(logs)
+    .action(async (options) => (await import('./logs.ts')).logs(options))
   program
     .command('doctor')
     .description('check the machine and what is deployed, and say what to do')
     .addOption(jsonOption())
-    .action(doctor)
+    .action(async (options) => (await import('./doctor.ts')).doctor(options))
   program
     .command('destroy')
     .description('end all that is deployed, and delete what belongs to it')
     .option('-y, --yes', "don't ask")
     .addOption(dryRunOption())
     .addOption(jsonOption())
-    .action(destroy)
-  program.command('supervise', { hidden: true }).action(supervise)
+    .action(async (options) => (await import('./destroy.ts')).destroy(options))
+  program
+    .command('supervise', { hidden: true })
+    .action(async () => (await import('./supervise.ts')).supervise())
 }
 
 function addReleaseCommands(program: Command): void {
@@ -90,7 +84,7 @@ function addReleaseCommands(program: Command): void {
     .addOption(readyTimeoutOption())
     .addOption(dryRunOption())
     .addOption(jsonOption())
-    .action(deploy)
+    .action(async (options) => (await import('./deploy.ts')).deploy(options))
   program
     .command('rollback')
     .description('roll out again what an earlier release was')
@@ -102,7 +96,7 @@ function addReleaseCommands(program: Command): void {
     .addOption(readyTimeoutOption())
     .addOption(dryRunOption())
     .addOption(jsonOption())
-    .action(rollback)
+    .action(async (options) => (await import('./deploy.ts')).rollback(options))
 }
 
 function addConfigCommands(program: Command): void {
@@ -112,13 +106,13 @@ function addConfigCommands(program: Command): void {
     .description('find every mistake in a configuration')
     .argument('[file]', 'the configuration', 'token_buckets.yaml')
     .addOption(jsonOption())
-    .action(validateConfig)
+    .action(async (file, options) => (await import('./config.ts')).validateConfig(file, options))
   config
     .command('diff')
     .description('say what a configuration would change in what is deployed')
     .argument('[file]', 'the configuration', 'token_buckets.yaml')
     .addOption(jsonOption())
-    .action(diffConfig)
+    .action(async (file, options) => (await import('./config.ts')).diffConfig(file, options))
 }
 
 function repeatable(flags: string, description: string): Option {
