@@ -92,7 +92,7 @@ function overlay(
         ...kustomization,
         namespace: settings.namespace,
         resources: ['namespace.yaml', '../../base'],
-        labels: [{ pairs: { 'openclaw/region': region } }],
+        labels: [{ pairs: { 'openclaw/region': region }, includeTemplates: true }],
         images: [{ name: imagePlaceholder, ...imageParts(release.image) }],
         configMapGenerator: [{ name: appName, files: ['config.yaml', 'nats.conf'] }],
         secretGenerator: [{ name: appName, envs: ['edge.env'] }],
