@@ -7,8 +7,8 @@ export function addLoadCommand(program: Command): void {
     .description('put load on running edges at a fixed rate, and say how they answer')
     .option(
       '-t, --target <region=url>',
-      'an edge, several if repeated (default: those that run here)',
-      (text: string, before: readonly string[]) => [...before, text],
+      'an edge; may be repeated (default: those that run here)',
+      append,
       [],
     )
     .option(
