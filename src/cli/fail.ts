@@ -16,6 +16,7 @@ const codeByError: Readonly<Record<string, number>> = {
   ProjectError: exitCodes.wrongInput,
   TemplateError: exitCodes.wrongInput,
   UsageError: exitCodes.wrongInput,
+  OptionsError: exitCodes.wrongInput,
   RulesFileError: exitCodes.wrongInput,
   TracingSettingsError: exitCodes.wrongInput,
   NoPrometheusError: exitCodes.nothingThere,

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 
-/** `openclaw load`; all its options are judged together, by `parseLoadOptions`. */
+/** Values stay text here: what is wrong with them is said all at once. */
 export function addLoadCommand(program: Command): void {
   program
     .command('load')
@@ -36,6 +36,20 @@ export function addLoadCommand(program: Command): void {
     .option('--max-errors <percent>', 'exit with 1 if a region has more errors, such as 1%')
     .option('--json <file>', 'write the result there')
     .option('--html <file>', 'write a page with plots there')
-    .addHelpText('after', '\nAn API key is read from the environment variable OPENCLAW_API_KEY.')
+    .addHelpText(
+      'after',
+      `
+Exit codes:
+  0  every threshold was kept
+  1  one was missed, or an edge could not be reached
+  2  options are not allowed
+  3  no edge of this project runs
+
+An API key is taken from the environment variable OPENCLAW_API_KEY.`,
+    )
     .action(async (options) => (await import('./load.ts')).load(options))
+}
+
+function append(text: string, before: readonly string[]): string[] {
+  return [...before, text]
 }

@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { readEdges } from '../deploy/edges-file.ts'
-import { OptionsError, parseLoadOptions, type LoadOptions, type RawLoadOptions } from '../load/options.ts'
+import { parseLoadOptions, type LoadOptions, type RawLoadOptions } from '../load/options.ts'
 import { htmlReport } from '../load/report-html.ts'
 import { progressLine, textReport } from '../load/report-text.ts'
 import { runLoad, type LoadResult, type Progress } from '../load/run.ts'
-import { fail } from './fail.ts'
+import { exitCodes, fail } from './fail.ts'
 import { untilStopped } from './until-stopped.ts'
 
 interface OutputOptions {
@@ -30,23 +30,15 @@ export async function load(raw: RawLoadOptions & OutputOptions): Promise<void> {
   if (stderr.isTTY) stderr.write('\r\u001b[K')
   process.stdout.write(`${textReport(result)}\n`)
   await writeReports(result, raw)
-  if (result.missed.length > 0) process.exitCode = 1
+  if (result.missed.length > 0) process.exitCode = exitCodes.failed
 }
 
 async function readOptions(raw: RawLoadOptions, hasKey: boolean): Promise<LoadOptions> {
   const noted = raw.target.length > 0 ? [] : await readEdges(process.cwd())
   const target = [...raw.target, ...noted.map(({ replica, url }) => `${replica.replace(/\/0$/, '')}=${url}`)]
   if (target.length === 0)
-    fail(
-      '--target is missing: no edge is noted in .openclaw/edges.json; name edges as region=url, or start some',
-      2,
-    )
-  try {
-    return parseLoadOptions({ ...raw, target }, { hasKey })
-  } catch (error) {
-    if (error instanceof OptionsError) fail(error.message, 2)
-    throw error
-  }
+    fail('no edge of this project runs: name some by --target region=url', exitCodes.nothingThere)
+  return parseLoadOptions({ ...raw, target }, { hasKey })
 }
 
 async function writeReports(result: LoadResult, { json, html }: OutputOptions): Promise<void> {
