@@ -7,12 +7,17 @@ export function untilSupervisorStops(edge: Edge): Promise<void> {
   if (!process.send) return new Promise(() => {})
   return new Promise((resolve) => {
     process.on('message', (message: ToEdge, handle: unknown) => {
-      if (message.type === 'stop') resolve()
+      if (message.type === 'stop') return resolve()
+      tell({ type: 'taken', id: message.id })
       // Undefined if the caller hung up on the way.
-      else if (handle instanceof Socket) edge.take(handle)
+      if (handle instanceof Socket) edge.take(handle)
     })
     process.once('disconnect', () => resolve())
-    const listening: FromEdge = { type: 'listening', url: edge.url }
-    process.send?.(listening)
+    tell({ type: 'listening', url: edge.url })
   })
+}
+
+/** A supervisor that is gone is noticed by itself. */
+function tell(message: FromEdge): void {
+  process.send?.(message, undefined, undefined, () => {})
 }

@@ -41,8 +41,11 @@ export class EdgeProcess implements ConnectionTaker {
   readonly #child: ChildProcess
   readonly #spec: EdgeSpec
   readonly #log: LogFile
+  /** Connections that are under way to the process, by number; each is told whether it has arrived. */
+  readonly #sent = new Map<number, (isTaken: boolean) => void>()
   #url: string | undefined
   #isStopping = false
+  #connections = 0
 
   constructor(command: EdgeCommand, spec: EdgeSpec) {
     const { region, ordinal } = spec
@@ -56,8 +59,14 @@ export class EdgeProcess implements ConnectionTaker {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     this.#log.follow(this.#child.stdout, this.#child.stderr)
-    this.#child.on('message', (message: FromEdge) => (this.#url = message.url))
+    this.#child.on('message', (message: FromEdge) => {
+      if (message.type === 'listening') this.#url = message.url
+      else this.#sent.get(message.id)?.(true)
+    })
     this.#child.on('error', (error) => this.#log.append(`${error.message}\n`))
+    this.#child.once('exit', () => {
+      for (const arrived of this.#sent.values()) arrived(false)
+    })
     this.#child.once('close', () => this.#log.close())
   }
 
@@ -103,8 +112,18 @@ export class EdgeProcess implements ConnectionTaker {
     )
   }
 
-  take(socket: Socket): Promise<boolean> {
-    return this.#send({ type: 'connection' }, socket)
+  /** The socket stays this process's until the edge says that it has it: what is on the way when an edge is killed is lost otherwise. */
+  async take(socket: Socket): Promise<boolean> {
+    if (this.hasEnded) return false
+    const id = this.#connections++
+    const arrived = Promise.withResolvers<boolean>()
+    this.#sent.set(id, arrived.resolve)
+    this.#send({ type: 'connection', id }, () => arrived.resolve(false), socket)
+    const isTaken = await arrived.promise
+    this.#sent.delete(id)
+    // The edge has its own hold of it.
+    if (isTaken) socket.destroy()
+    return isTaken
   }
 
   /** Lets it finish what is under way; resolves when it has ended. */
@@ -113,15 +132,16 @@ export class EdgeProcess implements ConnectionTaker {
     if (this.hasEnded) return
     const ended = once(this.#child, 'exit')
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), this.#spec.stopTimeoutMs)
-    if (!(await this.#send({ type: 'stop' }))) this.#child.kill('SIGTERM')
+    this.#send({ type: 'stop' }, () => this.#child.kill('SIGTERM'))
     await ended
     clearTimeout(timer)
   }
 
-  #send(message: ToEdge, socket?: Socket): Promise<boolean> {
-    if (!this.#child.connected) return Promise.resolve(false)
-    return new Promise((resolve) => {
-      this.#child.send(message, socket, {}, (error) => resolve(error === null))
+  /** `onFailure` isn't called for what still waits to be sent when the process ends. */
+  #send(message: ToEdge, onFailure: () => void, socket?: Socket): void {
+    if (!this.#child.connected) return onFailure()
+    this.#child.send(message, socket, { keepOpen: true }, (error) => {
+      if (error) onFailure()
     })
   }
 
