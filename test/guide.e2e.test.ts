@@ -10,6 +10,7 @@ import type { SupervisorState } from '../src/deploy/local/supervisor.ts'
 import { startCallers } from './support/callers.ts'
 import { eventually } from './support/eventually.ts'
 import { startPostgres, type PostgresServer } from './support/postgres.ts'
+import { installPrometheus } from './support/prometheus.ts'
 
 // The guide's section 7, from an empty folder, word for word but for the names of hosts and of the database.
 
@@ -31,6 +32,7 @@ let postgres: PostgresServer
 let urls: string[]
 
 beforeAll(async () => {
+  installPrometheus()
   postgres = await startPostgres()
   home = await mkdtemp(join(tmpdir(), 'openclaw-guide-'))
   bin = join(home, 'bin')
@@ -131,6 +133,25 @@ test('the service is deployed, and healthy in each region', async () => {
   for (const url of urls) expect(await get(`${url}/ready`)).toContain('2 of 2 replicas in contact')
   const { stdout } = await shell('cat .openclaw/logs/*')
   expect(stdout).not.toContain('pwd')
+})
+
+test('observability is enabled, sees all regions, and takes the alerts', async () => {
+  // The usual ports may be another's on this machine.
+  const enable = 'ubos observability enable --stack openclaw'
+  const text = await succeed(`${enable} --prometheus-port 0 --alertmanager-port 0 --scrape-interval 1s`)
+  const [, prometheus] = /Prometheus +(http:\S+)/.exec(text) ?? []
+  expect(await succeed('ubos alerts import alerts/openclaw-alerts.yaml')).toMatch(/OpenClawHighLatency/)
+  await eventually(async () => {
+    const answer = await get(`${prometheus}/api/v1/query?query=openclaw_tokens_consumed_total`)
+    expect(regions.filter((region) => !answer.includes(`"region":"${region}"`))).toEqual([])
+  })
+  expect(await succeed('openclaw status')).toContain('ap-southeast-2')
+})
+
+test('a brief load is answered without an error', async () => {
+  const { code, stdout } = await shell('openclaw load --rate 20 --duration 3s --ramp 1s --max-errors 0%')
+  expect(stdout).toContain('us-east-1')
+  expect(code).toBe(0)
 })
 
 test('tokens consumed grow with requests, one for one', async () => {

@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises'
+import { runningStack, stopLocalStack } from '../deploy/observability/local-stack.ts'
 import { UsageError } from './fail.ts'
 import { outputOf } from './output.ts'
 import { openProject } from './project.ts'
@@ -13,12 +14,17 @@ interface DestroyOptions {
 export async function destroy(options: DestroyOptions): Promise<void> {
   const { dryRun = false } = options
   const output = outputOf(options)
-  const { target, project } = await openProject()
-  const remains = await target.remains()
+  const { target, project, projectDir } = await openProject()
+  const stack = await runningStack(projectDir)
+  const remains = [
+    ...(stack ? [`Prometheus (${stack.prometheusUrl}) and Alertmanager, with their data`] : []),
+    ...(await target.remains()),
+  ]
   const list = remains.map((line) => `  ${line}`).join('\n')
   if (dryRun) return output.result({ dryRun, removed: remains }, `would end and delete:\n${list}`)
   if (remains.length === 0) return output.result({ dryRun, removed: [] }, 'nothing is deployed')
   if (!options.yes) await confirm(project.name, list)
+  if (await stopLocalStack(projectDir)) output.step('Prometheus and Alertmanager stop')
   await target.destroy(output.step)
   output.result({ dryRun, removed: remains }, `gone:\n${list}`)
 }

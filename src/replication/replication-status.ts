@@ -29,11 +29,19 @@ export interface PeerStatus {
   readonly delayMs: number | undefined
 }
 
+/** In contact time-outs: when a silent replica counts as stopped, if others of its region are heard. */
+const stoppedTimeouts = 10
+
 /**
  * Leaves out replicas that are silent for long while others of their region are heard: those were stopped, by a deploy or because
  * fewer are wanted. Where a whole region is silent, all of it is missed.
  */
-export function withoutStopped(peers: readonly PeerStatus[], self: ReplicaId, afterMs: number): PeerStatus[] {
+export function withoutStopped(
+  peers: readonly PeerStatus[],
+  self: ReplicaId,
+  contactTimeoutMs: number,
+): PeerStatus[] {
+  const afterMs = stoppedTimeouts * contactTimeoutMs
   const heard = new Set(
     [self, ...peers.filter((peer) => peer.inContact).map((peer) => peer.replica)].map(regionOf),
   )

@@ -42,8 +42,6 @@ const peersMax = 255
 const transferTimeouts = 2
 const incarnationTimeouts = 10
 const slotTimeouts = 1000
-/** In contact time-outs: when a silent replica counts as stopped, if others of its region are heard. */
-const stoppedTimeouts = 10
 /** A batch that others overtook is waited for this part of a contact time-out. */
 const gapPatienceParts = 4
 
@@ -132,7 +130,7 @@ export class Replicator {
       silentMs: nowMs - peer.heardAtMs,
       delayMs: peer.delayMs,
     }))
-    return withoutStopped(peers, transport.self, stoppedTimeouts * contactTimeoutMs)
+    return withoutStopped(peers, transport.self, contactTimeoutMs)
   }
 
   /** Once a batch interval: sends what changed, asks again for what did not come, and notices who is in contact. */
