@@ -195,9 +195,9 @@ async function call(options: AppOptions, operation: Operation, calling: Calling)
   let outcome = 'done'
   let details: AuditEntry['details'] = calling.context.req.param()
   try {
-    const answer = await perform(options, operation, calling)
-    details = { ...details, ...answer.audited }
-    return answer
+    const given = await perform(options, operation, calling)
+    details = { ...details, ...given.audited }
+    return given
   } catch (error) {
     outcome = problemOf(error, options, calling.requestId).code
     throw error

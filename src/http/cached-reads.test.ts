@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { StoreUnavailableError } from '../ratings/errors.ts'
 import type { RatingStore } from '../ratings/store.ts'
-import { makeTestApp, openTestStore, type TestApp } from './app.testing.ts'
+import { openTestStore } from '../ratings/store.testing.ts'
+import { makeTestApp, type TestApp } from './app.testing.ts'
 
 let store: RatingStore
 let api: TestApp
