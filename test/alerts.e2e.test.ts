@@ -1,31 +1,25 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { removeEdges, writeEdges } from '../src/deploy/edges-file.ts'
-import { startCli } from './support/cli.ts'
+import { startCli, type CliProcess } from './support/cli.ts'
 import { eventually } from './support/eventually.ts'
 import { alertsFile, rulesOf, textOf } from './support/observability-files.ts'
 import { installPrometheus } from './support/prometheus.ts'
 import { Regions, regions } from './support/regions.ts'
-import { post } from './support/traffic.ts'
 import { startWebhookReceiver, type NotifiedAlert, type WebhookReceiver } from './support/webhook-receiver.ts'
 
 const limits = `limits:
   ratings: { shares: { us: { capacity: 5000, refill_per_sec: 500 }, eu: { capacity: 5000, refill_per_sec: 500 }, ap: { capacity: 5000, refill_per_sec: 500 } } }
   api: { shares: { us: { capacity: 20, refill_per_sec: 2 }, eu: { capacity: 20, refill_per_sec: 2 }, ap: { capacity: 20, refill_per_sec: 2 } } }
 `
-const users = 20
-const pauseMs = 40
-
 let cluster: Regions
 let webhook: WebhookReceiver
 let projectDir: string
 let alerts: string
 let prometheusUrl: string
-const load = new AbortController()
-let loaded: Promise<void>
+let load: CliProcess
 
 beforeAll(async () => {
   installPrometheus()
@@ -42,12 +36,11 @@ beforeAll(async () => {
     projectDir,
     regions.map((region) => ({ replica: `${region}/0`, url: cluster.url(region) })),
   )
-  loaded = loadAll()
+  load = startLoad('--rate', '20')
 })
 
 afterAll(async () => {
-  load.abort()
-  await loaded
+  await load.stop()
   await openclaw('observability', 'disable')
   await removeEdges(projectDir)
   await cluster.stop()
@@ -63,18 +56,9 @@ function hurried(text: string): string {
     .replaceAll(/^(\s+group_(?:wait|interval)): \w+$/gm, '$1: 1s')
 }
 
-/** Ratings and reads of ratings, in each region, until the end. What the store fails is part of it. */
-async function loadAll(): Promise<void> {
-  const client = async (region: (typeof regions)[number]): Promise<void> => {
-    for (let n = 0; !load.signal.aborted; n++) {
-      const user = `user${n % users}`
-      const body = { subject: `subject${n % 7}`, score: 1 + (n % 5) }
-      await post(`${cluster.url(region)}/v1/ratings?user=${user}`, body).catch(() => undefined)
-      await fetch(`${cluster.url(region)}/v1/subjects/subject${n % 7}/ratings`).catch(() => undefined)
-      await setTimeout(pauseMs)
-    }
-  }
-  await Promise.all(regions.map(client))
+/** `openclaw load` on the edges of the project, until it is stopped. */
+function startLoad(...args: string[]): CliProcess {
+  return startCli(['load', '--duration', '1h', '--ramp', '0s', ...args], { cwd: projectDir })
 }
 
 async function openclaw(...args: string[]): Promise<{ code: number | null; output: string }> {
@@ -177,27 +161,15 @@ test('a region that is cut off makes the contact alert fire, and its return reso
 
 test('exhausted users make the depletion alert fire, for their limit only', async () => {
   expect(webhook.told('OpenClawTokenDepletion', 'firing')).toEqual([])
-  const exhausting = new AbortController()
-  const exhausted = exhaust(exhausting.signal)
+  // Four users, who want ten times what refills.
+  const exhausting = startLoad('--workload', 'take', '--limit', 'api', '--users', '4', '--rate', '80')
   const fired = await toldOf('OpenClawTokenDepletion', 'firing', { region: 'us', limit: 'api' })
   expect(fired.labels).toMatchObject({ severity: 'warning' })
-  exhausting.abort()
-  await exhausted
+  await exhausting.stop()
   await toldOf('OpenClawTokenDepletion', 'resolved', { region: 'us', limit: 'api' })
   const told = webhook.told('OpenClawTokenDepletion', 'firing')
   expect(new Set(told.map(({ labels }) => labels['limit']))).toEqual(new Set(['api']))
 })
-
-/** Users who take more of the limit `api` than refills. */
-async function exhaust(signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    const takes = regions.flatMap((region) =>
-      ['ann', 'bob'].map((key) => post(`${cluster.url(region)}/v1/limits/api/take`, { key, cost: 4 })),
-    )
-    await Promise.all(takes)
-    await setTimeout(pauseMs)
-  }
-}
 
 test('a store that has stopped makes the error alert fire, and its return resolves it', async () => {
   await eventually(() => {
