@@ -27,7 +27,7 @@ const allowed: Record<string, readonly string[] | RegExp> = {
   limit: ['ratings', 'api'],
   outcome: ['allowed', 'refused', 'would_refuse', 'denied'],
   state: ['full', 'in_use'],
-  result: ['hit', 'miss'],
+  result: ['hit', 'stale', 'away', 'miss', 'collapsed', 'bypass'],
   peer_region: ['eu'],
   le: /^(\d+(\.\d+)?|\+Inf)$/,
   version: /^\d+\.\d+\.\d+/,
