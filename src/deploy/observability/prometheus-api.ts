@@ -77,7 +77,7 @@ export class PrometheusApi {
     if (status === 200) return undefined
     if (status !== 400) throw new PrometheusError(`${this.url}/api/v1/format_query answers ${status}`)
     const { error } = errorSchema.parse(JSON.parse(text))
-    const [, line, column, message] = /(\d+):(\d+): (?:parse error: )?([\s\S]*)/.exec(error) ?? []
+    const [, line, column, message] = /(\d{1,9}):(\d{1,9}): (?:parse error: )?([\s\S]*)/.exec(error) ?? []
     if (message === undefined) return { line: null, column: null, message: error }
     return { line: Number(line), column: Number(column), message }
   }
