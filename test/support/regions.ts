@@ -55,7 +55,12 @@ export class Regions {
     const nats = await startNatsRegions(regions, (from, to, port) => proxies.between(from, to, port))
     const directory = await mkdtemp(join(tmpdir(), 'openclaw-regions-'))
     const all = new Regions({ nats, postgres, proxies, directory, limits, storeIn })
-    await Promise.all(regions.map((region) => all.startEdge(region)))
+    try {
+      await Promise.all(regions.map((region) => all.startEdge(region)))
+    } catch (error) {
+      await all.stop()
+      throw error
+    }
     return all
   }
 
