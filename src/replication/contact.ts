@@ -12,9 +12,11 @@ import { regionOf, type ReplicaId } from './transport.ts'
 export class Contact {
   readonly #timeoutMs: number
   readonly #selfHash: number
+  readonly #ownRegion: string
 
   constructor(self: ReplicaId, timeoutMs: number) {
     this.#selfHash = nameHash(self)
+    this.#ownRegion = regionOf(self)
     this.#timeoutMs = timeoutMs
   }
 
@@ -26,7 +28,7 @@ export class Contact {
     return peer.counts && this.#isLinked(peer, nowMs)
   }
 
-  /** Takes note of who is in contact now, and answers their regions. */
+  /** Takes note of who is in contact now, and answers whose shares count: their regions' and the own. */
   update(peers: readonly Peer[], nowMs: number): Set<string> {
     const byName = new Map(peers.map((peer) => [nameHash(peer.replica), peer]))
     for (const peer of peers) {
@@ -38,7 +40,8 @@ export class Contact {
             (name) => name === this.#selfHash || this.#knows(peer, byName.get(name), nowMs),
           ))
     }
-    return new Set(peers.filter(({ counts }) => counts).map(({ replica }) => regionOf(replica)))
+    const regions = peers.filter(({ counts }) => counts).map(({ replica }) => regionOf(replica))
+    return new Set([this.#ownRegion, ...regions])
   }
 
   /** Whether all news is here of somebody whom `peer` hears, and who may spend its region's share. */

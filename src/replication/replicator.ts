@@ -49,10 +49,9 @@ const gapPatienceParts = 4
  * Tells the other replicas what changed here, and takes in what they tell; repairs what was lost.
  *
  * Each tick broadcasts a batch of the buckets that changed, or a heartbeat. Batches are numbered: after a gap, a silence or a
- * start, the peer's live buckets are asked for, page by page. Until they have come once after a silence, its
- * news is charged by the careful rules, and its region's share doesn't count ({@link Contact}).
- *
- * Time enters by `tick` and `nowMs`, the network by the transport: the same code runs under a simulator.
+ * start, the peer's live buckets are asked for, page by page. Until they have come once after a silence, its news is charged by the
+ * careful rules, and its region's share doesn't count ({@link Contact}). Time enters by `tick` and `nowMs`, the network by the
+ * transport: the same code runs under a simulator.
  */
 export class Replicator {
   readonly #options: ReplicatorOptions
@@ -392,7 +391,6 @@ export class Replicator {
 
   #updateContact(nowMs: number): void {
     const regions = this.#contact.update([...this.#peers.values()], nowMs)
-    regions.add(regionOf(this.#options.transport.self))
     if (regions.size === this.#regions.size && regions.isSubsetOf(this.#regions)) return
     this.#regions = regions
     this.#options.onContact(regions)
