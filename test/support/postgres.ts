@@ -1,9 +1,10 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
+import { findPostgres } from '../../src/deploy/local/postgres-cluster.ts'
 import { freePort } from './free-port.ts'
 
 /** A PostgreSQL server of its own: a new cluster in a temporary directory, on a free loopback port, durable as by default. */
@@ -136,23 +137,13 @@ function unprivileged(command: string, args: string[]): [string, string[]] {
 
 /** Where PostgreSQL's programs are; on Debian they are installed if they are nowhere. */
 function findBinaries(): string {
-  const found = lookForBinaries()
+  const found = findPostgres()
   if (found !== undefined) return found
   if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
     const script = 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql'
     const { status } = spawnSync('sh', ['-c', script], { stdio: 'ignore' })
-    const installed = status === 0 ? lookForBinaries() : undefined
+    const installed = status === 0 ? findPostgres() : undefined
     if (installed !== undefined) return installed
   }
   throw new Error('PostgreSQL is needed: install it (Debian: apt-get install postgresql), and try again')
-}
-
-function lookForBinaries(): string | undefined {
-  const debian = '/usr/lib/postgresql'
-  const versions = existsSync(debian) ? readdirSync(debian).toSorted((a, b) => Number(b) - Number(a)) : []
-  const places = [
-    ...versions.map((version) => join(debian, version, 'bin')),
-    ...(process.env['PATH'] ?? '').split(':'),
-  ]
-  return places.find((place) => existsSync(join(place, 'initdb')) && existsSync(join(place, 'postgres')))
 }

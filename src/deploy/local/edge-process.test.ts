@@ -1,10 +1,10 @@
 import { mkdtemp, writeFile } from 'node:fs/promises'
-import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { EdgeProcess } from './edge-process.ts'
+import { freePort } from '../../../test/support/free-port.ts'
 import { Front } from './front.ts'
 
 /** Processes that speak with the supervisor as an edge does; the first kind dies of every connection before it has it. */
@@ -22,11 +22,7 @@ const processes: EdgeProcess[] = []
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'openclaw-edge-process-'))
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  port = (probe.address() as AddressInfo).port
-  probe.close()
-  await once(probe, 'close')
+  port = await freePort()
   front = await Front.listen({ host: '127.0.0.1', port })
 })
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { freePort } from '../../../test/support/free-port.ts'
 import { Front } from './front.ts'
 
 let front: Front
@@ -8,11 +9,7 @@ let port: number
 const callers: Socket[] = []
 
 beforeEach(async () => {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  port = (probe.address() as AddressInfo).port
-  probe.close()
-  await once(probe, 'close')
+  port = await freePort()
   front = await Front.listen({ host: '127.0.0.1', port })
 })
 
