@@ -59,6 +59,8 @@ function openPool(options: PostgresOptions): postgres.Sql {
     // The library's own waits up to 20 s between attempts, which a store that is back would look away for.
     backoff: (retries: number) =>
       Math.min(0.05 * 2 ** retries, reconnectDelaySecMax) * (0.5 + Math.random() / 2),
+    // A connection that is lost while it asks for the types of arrays would end the process: nobody hears of that failure.
+    fetch_types: false,
     onnotice: () => {},
   })
 }
@@ -78,11 +80,23 @@ async function query<Row>(
   text: string,
   parameters?: readonly SqlParameter[],
 ): Promise<Row[]> {
-  const values = (parameters ?? []).map((value) => (Array.isArray(value) ? [...value] : value))
+  const values = (parameters ?? []).map((value) => (isArray(value) ? arrayLiteral(value) : value))
   const rows = await on.unsafe<Row[] & postgres.MaybeRow[]>(text, values, {
     prepare: parameters !== undefined,
   })
   return [...rows]
+}
+
+function isArray(value: SqlParameter): value is readonly (string | number | null)[] {
+  return Array.isArray(value)
+}
+
+/** An array as PostgreSQL reads it (documentation, 8.15.2). */
+function arrayLiteral(values: readonly (string | number | null)[]): string {
+  const items = values.map((value) =>
+    value === null ? 'null' : `"${String(value).replaceAll(/["\\]/g, String.raw`\$&`)}"`,
+  )
+  return `{${items.join(',')}}`
 }
 
 async function asUnavailable<T>(work: Promise<T>): Promise<T> {

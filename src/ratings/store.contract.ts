@@ -36,6 +36,18 @@ export function runStoreContract(name: string, open: () => Promise<RatingStore>)
       expect(await store.scores('tea')).toEqual({ count: 1, histogram: [0, 0, 0, 1, 0] })
     })
 
+    test('texts are kept as they are, whatever they mean elsewhere', async () => {
+      for (const text of ['null', '', '{a,b}', 'a "quoted" \\ word', '\\n', " ' ", 'line\nbreak, ☕']) {
+        const [stored] = await put(
+          store,
+          write(`"${text}"\\`, 'alice', 4, text),
+          write('{}', 'null', 4, null),
+        )
+        expect(await store.find(`"${text}"\\`, 'alice')).toEqual(stored)
+        expect(stored!.comment).toBe(text)
+      }
+    })
+
     test('sending again replaces the rating and keeps when it was created', async () => {
       const [first] = await put(store, write('again', 'alice', 1, 'Bad.'))
       const [second] = await put(store, write('again', 'alice', 5))
