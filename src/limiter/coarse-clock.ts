@@ -22,6 +22,12 @@ export class CoarseClock {
     return this.#ms
   }
 
+  /** Read now: for what must not be decided by an old reading, however long the process was stopped since. */
+  exactMs(): number {
+    this.refresh()
+    return this.#ms
+  }
+
   refresh(): void {
     this.#reads = 0
     this.#ms = this.#readMs()

@@ -26,6 +26,8 @@ export interface LimiterOptions {
   readonly contactTimeoutMs: number
   /** Monotonic time in milliseconds, such as that of a {@link CoarseClock}. */
   readonly nowMs: () => number
+  /** The same time, read at that moment: strict limits must use no lease that has ended, however old a reading is. `nowMs` unless given. */
+  readonly exactNowMs?: () => number
   /**
    * Replicas keep back news of a pooled bucket of which at most this part is owed, all of them together: so much more may be
    * admitted in a burst that is shorter than news takes. From 0 to 1; see {@link quietPartDefault}.
@@ -84,7 +86,9 @@ export class Limiter implements LimiterApi {
   }
 
   take(limit: string, key: string, cost = 1): Decision {
-    return this.#limit(limit).take(key, cost, this.#options.nowMs())
+    const asked = this.#limit(limit)
+    const { nowMs, exactNowMs = nowMs } = this.#options
+    return asked.take(key, cost, asked.spec.mode === 'strict' ? exactNowMs() : nowMs())
   }
 
   give(limit: string, key: string, tokens: number): { given: number; state: BucketState } {

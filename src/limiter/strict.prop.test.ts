@@ -2,7 +2,10 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { CentralBucket } from '../../sim/central-bucket.ts'
 import { Cluster, batchIntervalMs } from '../../sim/cluster.ts'
+import { InProcessNetwork } from '../replication/in-process.ts'
 import type { ReplicaId } from '../replication/transport.ts'
+import { CoarseClock } from './coarse-clock.ts'
+import { Limiter } from './limiter.ts'
 import { keys, replicas, seeds } from './three-regions.testing.ts'
 import type { LimitSpec, Shares } from './types.ts'
 
@@ -163,4 +166,24 @@ test('strict: at the bound a full bucket makes room, and without one a new key i
   cluster.advance(1000 + batchIntervalMs)
   expect(limiter.take('api', 'late').allowed).toBe(true)
   expect(limiter.stats()[0]).toMatchObject({ evictedInUse: 0, takesRefused: 1 })
+})
+
+test('I3 a strict take goes by the time at that moment, not by a reading from before the process was stopped', () => {
+  const network = new InProcessNetwork({ delayMs: () => 0, schedule: () => {} })
+  const own = { capacity: 10, refillPerSec: 10 }
+  let realMs = 0
+  const clock = new CoarseClock(() => realMs)
+  const limiter = new Limiter({
+    transport: network.connect('us/0'),
+    limits: [{ name: 'api', mode: 'strict', shares: { us: own }, overrides: [], bucketsMax: 10 }],
+    hashKey: { lo: 1, hi: 2 },
+    incarnation: 1,
+    contactTimeoutMs: 600,
+    startsFresh: true,
+    nowMs: () => clock.nowMs(),
+    exactNowMs: () => clock.exactMs(),
+  })
+  expect(limiter.take('api', 'alice', 10).allowed).toBe(true)
+  realMs = 1000
+  expect(limiter.take('api', 'alice', 10).allowed).toBe(true)
 })

@@ -20,7 +20,7 @@ export async function startLimiter(options: EdgeOptions): Promise<DrivenLimiter>
   const { pages, startsFresh } = snapshots
     ? await beginFrom(snapshots, logger)
     : { pages: [], startsFresh: options.startsFresh }
-  const limiter = newLimiter(options, startsFresh, () => clock.nowMs())
+  const limiter = newLimiter(options, startsFresh, clock)
   limiter.restore(pages)
   const { intervalMs, snapshotIntervalMs } = config.sync
   const timers = [
@@ -59,7 +59,7 @@ async function untilNothingIsLent(limiter: Limiter, { sync, http }: EdgeOptions[
 function newLimiter(
   { config, transport, hashKey, logger }: EdgeOptions,
   startsFresh: boolean,
-  nowMs: () => number,
+  clock: CoarseClock,
 ): Limiter {
   return new Limiter({
     transport,
@@ -69,7 +69,8 @@ function newLimiter(
     incarnation: Date.now(),
     contactTimeoutMs: config.sync.contactTimeoutMs,
     quietPart: config.sync.quietPart,
-    nowMs,
+    nowMs: () => clock.nowMs(),
+    exactNowMs: () => clock.exactMs(),
     onContact: (regions) => logger.info({ regions: [...regions] }, 'the regions in contact changed'),
     onProblem: (from, problem) =>
       logger.warn({ from, problem }, 'news of a replica dropped; more of the kind is only counted'),
