@@ -23,3 +23,16 @@ test("a region's server listens where it is told, and knows the gateways of the 
     'name: "ap", urls: ["nats://openclaw:secret@nats-ap:303"]',
   ])
 })
+
+test('a region alone has no cluster, which would wait for a majority of others', () => {
+  const text = natsConfig({
+    region: 'us',
+    host: '127.0.0.1',
+    ports: { nats: 101, natsMonitor: 102, natsGateway: 103, natsRoutes: 104 },
+    gateways: {},
+    storeDir: '/data/us',
+    password: 'secret',
+  })
+  expect(text).toContain('jetstream')
+  expect(text).not.toMatch(/cluster|gateway/)
+})

@@ -17,7 +17,10 @@ export interface NatsConfigOptions {
   readonly user?: string
 }
 
-/** The configuration of a region's NATS server: joined to the others by gateways, with JetStream, which needs a majority of the servers. */
+/**
+ * The configuration of a region's NATS server: joined to the others by gateways, with JetStream, which needs a majority of the servers.
+ * A region alone has none to agree with, and no need of a cluster.
+ */
 export function natsConfig(options: NatsConfigOptions): string {
   const { region, host, ports, gateways, storeDir, password } = options
   const peer = `user: openclaw, password: ${JSON.stringify(password)}`
@@ -26,12 +29,7 @@ export function natsConfig(options: NatsConfigOptions): string {
     ([name, address]) =>
       `    { name: ${JSON.stringify(name)}, urls: ["nats://openclaw:${password}@${address}"] }`,
   )
-  return `listen: "${host}:${ports.nats}"
-http: "${host}:${ports.natsMonitor}"
-server_name: ${JSON.stringify(region)}
-${users}max_payload: 1MB
-jetstream { store_dir: ${JSON.stringify(storeDir)} }
-
+  const joined = `
 # JetStream asks for a route where a cluster has a single server, too: to itself.
 cluster {
   name: ${JSON.stringify(region)}
@@ -49,4 +47,10 @@ ${remotes.join('\n')}
   ]
 }
 `
+  return `listen: "${host}:${ports.nats}"
+http: "${host}:${ports.natsMonitor}"
+server_name: ${JSON.stringify(region)}
+${users}max_payload: 1MB
+jetstream { store_dir: ${JSON.stringify(storeDir)} }
+${remotes.length > 0 ? joined : ''}`
 }

@@ -55,9 +55,8 @@ async function answer(
   // Who asked may be gone by now: what was begun is finished.
   outgoing.on('error', () => {})
   try {
-    say({
-      answer: await handler.handle(decodeURI(incoming.url ?? '').slice(1), (step) => say({ step })),
-    })
+    const command = decodeURI(incoming.url ?? '').slice(1)
+    say({ answer: (await handler.handle(command, (step) => say({ step }))) ?? null })
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error)
     say({ problem, kind: error instanceof Error ? error.name : 'Error' })
