@@ -19,11 +19,14 @@ if (values.help || !Number.isInteger(count) || count < 1 || !Number.isInteger(fi
 console.log(`${count} runs from seed ${first} on (again: npm run faults -- --runs ${count} --seed ${first})`)
 const world = await FaultWorld.start()
 const results: RunResult[] = []
-const stopping = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
+// The servers get the signal of a terminal, too: the run under way can't end well, and is left out.
+const stopped = new Promise<undefined>((resolve) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(undefined))
+})
 try {
-  for (let seed = first; seed < first + count && !stopping.signal.aborted; seed++) {
-    const result = await runFault(world, seed)
+  for (let seed = first; seed < first + count; seed++) {
+    const result = await Promise.race([runFault(world, seed), stopped])
+    if (!result) break
     results.push(result)
     const { stored, queued, unknown } = result.counts
     console.log(`seed ${seed}: ${result.fault}; ${stored} stored, ${queued} queued, ${unknown} unknown`)
