@@ -47,12 +47,13 @@ test('while the store is killed reads go on and say so; afterwards they are righ
   await rate('us', 'outage', 'alice')
   await read('us', 'outage')
   await cluster.postgres.kill()
-  // The change can't be stored, but for all the edge knows it may have been.
-  expect((await rate('us', 'outage', 'bob')).status).toBe(503)
+  // Queued; and for all the edge knows it may be stored.
+  expect((await rate('us', 'outage', 'bob')).status).toBe(202)
   const old = { count: 1, cache: 'openclaw; fwd=stale; detail=store-unavailable; ttl=0' }
   expect(await read('us', 'outage')).toMatchObject(old)
   for (let n = 0; n < 100; n++) expect(await read('us', 'outage')).toMatchObject(old)
   await cluster.postgres.restart()
-  await eventually(async () => expect((await rate('us', 'outage', 'bob')).status).toBe(200))
-  expect(await read('us', 'outage')).toMatchObject({ count: 2 })
+  await eventually(async () => expect(await read('us', 'outage')).toMatchObject({ count: 2 }))
+  expect((await rate('us', 'outage', 'carol')).status).toBe(200)
+  expect(await read('us', 'outage')).toMatchObject({ count: 3, cache: 'openclaw; fwd=miss' })
 })
