@@ -84,7 +84,26 @@ async function query<Row>(
   const rows = await on.unsafe<Row[] & postgres.MaybeRow[]>(text, values, {
     prepare: parameters !== undefined,
   })
+  if (parameters !== undefined && !isWhole(rows)) {
+    throw new StoreUnavailableError('the connection to the store was lost', { retryAfterMs })
+  }
   return [...rows]
+}
+
+/**
+ * A statement that the library takes on between the error and the end of a connection is never sent, but answered with nothing
+ * when the next connection is ready. And rows that had come before a connection ended leave gaps in the next answer.
+ */
+function isWhole({
+  command,
+  count,
+  length,
+}: {
+  command: string | null
+  count: number
+  length: number
+}): boolean {
+  return command !== null && (command !== 'SELECT' || count === length)
 }
 
 function isArray(value: SqlParameter): value is readonly (string | number | null)[] {
@@ -117,7 +136,9 @@ function isTransient(error: Error): boolean {
   const code = codeOf(error)
   return (
     code !== undefined &&
-    /^(CONNECT|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT)/.test(code)
+    /^(CONNECT|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|ERR_STREAM|ERR_SOCKET)/.test(
+      code,
+    )
   )
 }
 

@@ -34,7 +34,7 @@ export async function runFault(world: FaultWorld, seed: number, named?: string):
   await delay(random.whole(0, 300))
   isOver = true
   const histories = await Promise.all(writing)
-  world.requireEdges()
+  world.requireHealthyEdges()
   await untilFlushed(world)
   return { fault, counts: countOutcomes(histories), ...(await check(world, name, histories)) }
 }

@@ -78,10 +78,13 @@ export class FaultWorld {
     await rm(join(this.#disk, 'filler'), { force: true })
   }
 
-  /** @throws {Error} with its last words, if an edge has ended. */
-  requireEdges(): void {
+  /** @throws {Error} with its words, if an edge has ended, or did not expect an error. */
+  requireHealthyEdges(): void {
     for (const { process, url } of this.edges) {
-      if (process.hasEnded()) throw new Error(`the edge at ${url} ended:\n${process.output().slice(-3000)}`)
+      const output = process.output()
+      if (process.hasEnded()) throw new Error(`the edge at ${url} ended:\n${output.slice(-3000)}`)
+      const failure = /.*"msg":"a request failed".*/.exec(output)
+      if (failure) throw new Error(`the edge at ${url} failed: ${failure[0].slice(0, 3000)}`)
     }
   }
 

@@ -79,7 +79,8 @@ async function send(url: string, { user, subject, value, key }: Request): Promis
   if (status === 201 || status === 204) return 'stored'
   if (status === 202) return 'queued'
   if (status === 404) return 'refused'
-  if (status === 0 || status === 503) return 'unknown'
+  // Of 500 the edge tells why in its log, for which the run looks.
+  if (status === 0 || status === 500 || status === 503) return 'unknown'
   throw new Error(`a request of ${user} was answered ${status}`)
 }
 
