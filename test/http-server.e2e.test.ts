@@ -20,9 +20,10 @@ async function start(own: Partial<ServerOptions> = {}): Promise<RunningServer & 
     app,
     host: '127.0.0.1',
     port: 0,
-    requestTimeoutMs: 600,
-    headersTimeoutMs: 300,
-    keepAliveTimeoutMs: 300,
+    // Long enough for those who are not slow on a busy machine.
+    requestTimeoutMs: 2000,
+    headersTimeoutMs: 1500,
+    keepAliveTimeoutMs: 1500,
     maxConnections: 100,
     tls: null,
     ...own,

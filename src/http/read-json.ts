@@ -2,7 +2,9 @@ import type { Context } from 'hono'
 import { headerOf } from './header.ts'
 import { ProblemError } from './problems.ts'
 
-/** The body of a request, parsed. @throws {ProblemError} when it is not JSON, or larger than `bytesMax`; then it isn't read to the end. */
+const discardBytesMax = 4 * 1024 * 1024
+
+/** The body of a request, parsed. @throws {ProblemError} when it is not JSON, or larger than `bytesMax`; then it isn't kept. */
 export async function readJson(context: Context, bytesMax: number): Promise<unknown> {
   const type = headerOf(context, 'content-type')
   if (type === undefined || !/^application\/json\s*(;|$)/i.test(type)) {
@@ -10,7 +12,10 @@ export async function readJson(context: Context, bytesMax: number): Promise<unkn
     throw new ProblemError('not-json', detail)
   }
   const length = headerOf(context, 'content-length')
-  if (length !== undefined && Number(length) > bytesMax) throw tooLarge(bytesMax)
+  if (length !== undefined && Number(length) > bytesMax) {
+    await discard(context).catch(cutOff)
+    throw tooLarge(bytesMax)
+  }
   const text = await (length === undefined ? readBounded(context, bytesMax) : context.req.text()).catch(
     cutOff,
   )
@@ -18,6 +23,18 @@ export async function readJson(context: Context, bytesMax: number): Promise<unkn
     return JSON.parse(text)
   } catch (error) {
     throw new ProblemError('malformed-json', text === '' ? 'the body is empty' : positionOf(error))
+  }
+}
+
+/**
+ * Takes in what is sent too much, within a bound: a connection that is closed while the caller still writes is reset, and the
+ * answer that says why may be lost with it (RFC 9112, section 9.6).
+ */
+async function discard(context: Context): Promise<void> {
+  let bytes = 0
+  for await (const chunk of context.req.raw.body ?? []) {
+    bytes += chunk.length
+    if (bytes > discardBytesMax) return
   }
 }
 
@@ -42,7 +59,7 @@ function cutOff(error: unknown): never {
 }
 
 function tooLarge(bytesMax: number): ProblemError {
-  // The rest of the body is not read, so the connection can't be used again.
+  // The rest of the body may not be read, so the connection can't be used again.
   return new ProblemError('body-too-large', `allowed: up to ${bytesMax} bytes`, {
     headers: { connection: 'close' },
   })
