@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startCli, type CliProcess } from './support/cli.ts'
-import { eventually } from './support/eventually.ts'
 import { startPostgres, type PostgresServer } from './support/postgres.ts'
 
 const writers = 64
@@ -102,26 +101,4 @@ test('SIGTERM finishes a request that is under way, and exits with 0', async () 
   expect(answer.headers.connection).toBe('close')
   answer.resume()
   expect(await code).toBe(0)
-})
-
-test('an edge starts while the store is away: it decides about limits, and stores ratings as soon as the store is there', async () => {
-  await server.kill()
-  const { edge, url } = await startEdge()
-  const send = (path: string, body: unknown): Promise<Response> =>
-    fetch(`${url}${path}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    })
-  expect((await send('/v1/limits/ratings/take', { key: 'early' })).status).toBe(200)
-  const refused = await send('/rating?user=early', { subject: 'tea', score: 5 })
-  expect(refused.status).toBe(503)
-  expect(refused.headers.get('retry-after')).not.toBeNull()
-  await eventually(async () => expect((await fetch(`${url}/ready`)).status).toBe(503))
-  await server.restart()
-  await eventually(async () =>
-    expect((await send('/rating?user=early', { subject: 'tea', score: 5 })).status).toBe(200),
-  )
-  expect((await fetch(`${url}/ready`)).status).toBe(200)
-  await edge.stop()
 })

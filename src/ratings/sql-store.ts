@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { decodeCursor, encodeCursor } from './cursor.ts'
-import { IdempotencyKeyReusedError, StoreUnavailableError } from './errors.ts'
+import { IdempotencyKeyReusedError } from './errors.ts'
 import { migrate } from './migrations.ts'
 import type { Sql } from './sql.ts'
 import type { RatingReader, RatingStore, ScoreCounts } from './store.ts'
@@ -23,24 +23,11 @@ interface OutcomeRow {
   readonly is_reused: boolean
 }
 
-/**
- * The ratings in a PostgreSQL database, whose schema it brings up to date: at once, or with the first ping that the database answers if it
- * can't be reached now. Until then all other calls reject with StoreUnavailableError.
- * @throws what the database answers, such as that the password is wrong.
- */
+/** The ratings in a PostgreSQL database, whose schema it brings up to date. */
 export async function openSqlStore(sql: Sql): Promise<RatingStore> {
-  let isUpToDate = false
-  const query: Sql['query'] = (text, parameters) =>
-    isUpToDate
-      ? sql.query(text, parameters)
-      : Promise.reject(new StoreUnavailableError('the store has not been reached yet', { retryAfterMs }))
-  const store = new SqlStore({ ...sql, query }, async () => {
-    if (!isUpToDate) await migrate(sql)
-    isUpToDate = true
-  })
-  await store.ping().catch((error: unknown) => {
-    if (!(error instanceof StoreUnavailableError)) throw error
-  })
+  await migrate(sql)
+  const store = new SqlStore(sql)
+  await store.ping()
   return store
 }
 
@@ -51,18 +38,14 @@ export function sqlReader(sql: Sql): RatingReader {
 
 /** A ping that took longer says too little about the store's clock. */
 const clockPingMsMax = 1000
-const retryAfterMs = 1000
 
 class SqlStore implements RatingStore {
   readonly #sql: Sql
-  readonly #prepare: (() => Promise<void>) | undefined
   /** The store's clock less our monotonic one, at least; microseconds. */
   #clockAheadMicros = 0
 
-  /** @param prepare what has to be done before the first statement; called by each ping. */
-  constructor(sql: Sql, prepare?: () => Promise<void>) {
+  constructor(sql: Sql) {
     this.#sql = sql
-    this.#prepare = prepare
   }
 
   async putMany(writes: readonly RatingWrite[]): Promise<(Rating | IdempotencyKeyReusedError)[]> {
@@ -137,7 +120,6 @@ class SqlStore implements RatingStore {
   }
 
   async ping(): Promise<void> {
-    await this.#prepare?.()
     const sentMs = performance.now()
     const rows = await this.#sql.query<{ micros: number }>(
       'select (extract(epoch from clock_timestamp()) * 1000000)::float8 as micros',
