@@ -2,10 +2,13 @@
 export class StoreUnavailableError extends Error {
   override readonly name: string = 'StoreUnavailableError'
   readonly retryAfterMs: number
+  /** How long what was asked for may still happen, though nobody will hear of it; 0 if it has happened by now or never will. */
+  readonly mayHappenForMs: number
 
-  constructor(message: string, options: { retryAfterMs: number; cause?: unknown }) {
+  constructor(message: string, options: { retryAfterMs: number; mayHappenForMs?: number; cause?: unknown }) {
     super(message, { cause: options.cause })
     this.retryAfterMs = options.retryAfterMs
+    this.mayHappenForMs = options.mayHappenForMs ?? 0
   }
 }
 

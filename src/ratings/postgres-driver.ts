@@ -28,23 +28,25 @@ const transientStates = /^(08|53|57|58|40|55P03)/
 /** A pool of connections to a PostgreSQL server; connects when first used. */
 export function openPostgres(options: PostgresOptions): Sql {
   let pool = openPool(options)
+  // The margin is for a statement's commit, and for the answer.
+  const patienceMs = options.statementTimeoutMs
   /** Bounds work on a pool. Connections that don't answer may never do so again: new ones take their place. */
-  const answered = <T>(work: Promise<T>, on: postgres.Sql): Promise<T> =>
-    withTimeout(work, options.statementTimeoutMs + answerMarginMs, () => {
+  const bounded = <T>(work: Promise<T>, on: postgres.Sql): Promise<T> =>
+    withTimeout(asUnavailable(work, patienceMs), patienceMs + answerMarginMs, () => {
       if (on !== pool) return
       pool = openPool(options)
       void on.end({ timeout: 0 })
     })
   return {
-    query: (text, parameters) => sessionOf(pool, (work) => answered(work, pool)).query(text, parameters),
-    script: (text) => sessionOf(pool, (work) => answered(work, pool)).script(text),
-    // The margin is for its commit, and for the answer.
-    patienceMs: options.statementTimeoutMs,
+    query: (text, parameters) => sessionOf(pool, (work) => bounded(work, pool)).query(text, parameters),
+    script: (text) => sessionOf(pool, (work) => bounded(work, pool)).script(text),
+    patienceMs,
     transaction: async (run) => {
       const on = pool
       // Not bounded as a whole: a migration may take long, or wait for another's. Each statement of it is.
       await asUnavailable(
-        on.begin((transaction) => run(sessionOf(transaction, (work) => answered(work, on)))),
+        on.begin((transaction) => run(sessionOf(transaction, (work) => bounded(work, on)))),
+        patienceMs,
       )
     },
     close: () => pool.end({ timeout: Math.ceil(options.statementTimeoutMs / 1000) }),
@@ -65,12 +67,12 @@ function openPool(options: PostgresOptions): postgres.Sql {
   })
 }
 
-function sessionOf(on: Connection, answered: <T>(work: Promise<T>) => Promise<T>): SqlSession {
+function sessionOf(on: Connection, bounded: <T>(work: Promise<T>) => Promise<T>): SqlSession {
   return {
     query: <Row>(text: string, parameters: readonly SqlParameter[]) =>
-      answered(asUnavailable(query<Row>(on, text, parameters))),
+      bounded(query<Row>(on, text, parameters)),
     script: async (text) => {
-      await answered(asUnavailable(query(on, text)))
+      await bounded(query(on, text))
     },
   }
 }
@@ -118,7 +120,8 @@ function arrayLiteral(values: readonly (string | number | null)[]): string {
   return `{${items.join(',')}}`
 }
 
-async function asUnavailable<T>(work: Promise<T>): Promise<T> {
+async function asUnavailable<T>(work: Promise<T>, patienceMs: number): Promise<T> {
+  const sentMs = performance.now()
   try {
     return await work
   } catch (error) {
@@ -126,8 +129,17 @@ async function asUnavailable<T>(work: Promise<T>): Promise<T> {
       throw error
     throw new StoreUnavailableError(`the store is unavailable (${codeOf(error) ?? error.name})`, {
       retryAfterMs,
+      mayHappenForMs: isOnItsWay(error) ? Math.max(0, sentMs + patienceMs - performance.now()) : 0,
     })
   }
+}
+
+/** Whether the server may have the statement, and be at work on it. When it tells of an error, or was never reached, it isn't. */
+function isOnItsWay(error: Error): boolean {
+  if (error instanceof postgres.PostgresError) return false
+  return !/^(ECONNREFUSED|CONNECT_TIMEOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT)/.test(
+    codeOf(error) ?? '',
+  )
 }
 
 /** Errors with no SQLSTATE are of the connection: they name its host, so only their code goes on. */

@@ -39,14 +39,14 @@ class MemoryQueue implements WriteQueue {
 
 function makeWriter(more: { queue?: WriteQueue; queueMax?: number } = {}): {
   writer: RatingWriter
-  store: { isAway: boolean; refuses: boolean; stored: RatingWrite[] }
+  store: { isAway: boolean; failure: Error; refuses: boolean; stored: RatingWrite[] }
   dropped: unknown[]
 } {
-  const store = { isAway: false, refuses: false, stored: [] as RatingWrite[] }
+  const store = { isAway: false, failure: away, refuses: false, stored: [] as RatingWrite[] }
   const dropped: unknown[] = []
   const writer = new RatingWriter({
     commit: (writes) => {
-      if (store.isAway) return Promise.reject(away)
+      if (store.isAway) return Promise.reject(store.failure)
       if (store.refuses) return Promise.reject(new Error('refused'))
       store.stored.push(...writes)
       return Promise.resolve(writes.map((one): Rating => ({ ...one, createdAt: now, updatedAt: now })))
@@ -81,6 +81,16 @@ test('while it is away writes are queued, and stored when it is back, with the t
   await expect.poll(() => store.stored.map(({ user }) => user)).toEqual(['a', 'b'])
   expect(store.stored.every(({ acceptedAtMicros }) => acceptedAtMicros !== undefined)).toBe(true)
   await expect.poll(() => writer.awaitingStore).toBe(0)
+  await writer.drain()
+})
+
+test('a write that may still happen is queued when it no longer can, with the time when it was accepted', async () => {
+  const queue = new MemoryQueue()
+  const { writer, store } = makeWriter({ queue })
+  store.isAway = true
+  store.failure = new StoreUnavailableError('lost', { retryAfterMs: 1000, mayHappenForMs: 40 })
+  expect(await writer.put(write('a'))).toEqual({ status: 'queued' })
+  expect(queue.kept[0]!.acceptedAtMicros).toBeLessThan(1e6 - 30_000)
   await writer.drain()
 })
 

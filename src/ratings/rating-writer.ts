@@ -16,6 +16,13 @@ export interface RatingWriterOptions extends GroupCommitOptions {
 /** Between looks whether what waits in the queue can be stored. */
 const flushPauseMs = 250
 
+/**
+ * Waits while what failed may still happen: it would come after what its caller does next, and undo that.
+ */
+export async function untilItCannotHappen(error: unknown): Promise<void> {
+  if (error instanceof StoreUnavailableError && error.mayHappenForMs > 0) await delay(error.mayHappenForMs)
+}
+
 /** Commits ratings in groups while the store answers; while it doesn't, queues them, and stores them when it is back. */
 export class RatingWriter {
   readonly #options: RatingWriterOptions
@@ -51,6 +58,7 @@ export class RatingWriter {
     try {
       return { status: 'stored', rating: await this.#committer.put(write) }
     } catch (error) {
+      await untilItCannotHappen(error)
       // A store with too much to do isn't helped by doing it later.
       if (!queue || !(error instanceof StoreUnavailableError) || error instanceof OverloadedError) throw error
       await queue.push(write, this.#nowMs() - acceptedMs)

@@ -1,7 +1,7 @@
 import { StoreUnavailableError } from './errors.ts'
 import type { GroupCommitOptions } from './group-committer.ts'
 import type { Change } from './invalidation.ts'
-import { RatingWriter, type RatingWriterOptions } from './rating-writer.ts'
+import { RatingWriter, untilItCannotHappen, type RatingWriterOptions } from './rating-writer.ts'
 import { ReadCache, SharedByCaches, type ReadCacheOptions } from './read-cache.ts'
 import { RecentChanges } from './recent-changes.ts'
 import type { RatingStore, ScoreCounts, StoreReadOptions } from './store.ts'
@@ -97,6 +97,9 @@ export class RatingsService implements RatingsApi {
       const removed = await this.#options.store.remove(subject, user)
       this.#shared.storeIsAway = false
       return removed
+    } catch (error) {
+      await untilItCannotHappen(error)
+      throw error
     } finally {
       this.#changed([{ subject, user }])
     }
