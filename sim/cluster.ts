@@ -117,7 +117,10 @@ export class Cluster {
     this.events.after(intervalMs, save)
   }
 
-  /** Lets a replica end in good order, once nothing is leased out: what it saves then is all there is to know. */
+  /**
+   * Lets a replica end in good order, once nothing is leased out: what it saves then is all there is to know. One that saves nothing
+   * knows nothing when it starts again, as after a crash.
+   */
   retire(replica: ReplicaId): void {
     const member = this.#members.get(replica)
     if (!member) return
@@ -126,6 +129,12 @@ export class Cluster {
   }
 
   #end(replica: ReplicaId, { limiter }: Member): void {
+    if (this.#options.snapshotIntervalMs !== undefined) this.#saveAll(replica, limiter)
+    limiter.flush()
+    this.kill(replica)
+  }
+
+  #saveAll(replica: ReplicaId, limiter: Limiter): void {
     const pages: SavedAt[] = []
     let next: PageStart | undefined = { table: 0, row: 0 }
     while (next) {
@@ -134,8 +143,6 @@ export class Cluster {
       next = page.next
     }
     this.#snapshots.set(replica, { pages, isLast: true })
-    limiter.flush()
-    this.kill(replica)
   }
 
   /** Ends a replica without a word. */
