@@ -97,9 +97,9 @@ export class SharedLimits implements LimitsVersions {
   }
 
   async rollback({ to, by }: { to: number | undefined; by: string }): Promise<LimitsOutcome> {
-    const wanted = to ?? (this.#agreed?.current?.version ?? 0) - 1
+    const wanted = to ?? this.version - 1
     const earlier = (await this.#versions()).find(({ version }) => version === wanted)
-    if (!earlier) throw new ProblemError('not-found', `there is no version ${wanted} to go back to`)
+    if (!earlier) throw new ProblemError('not-found', this.#noVersion(to))
     return this.#propose({
       document: earlier.document,
       by,
@@ -133,6 +133,11 @@ export class SharedLimits implements LimitsVersions {
     } catch (error) {
       throw problemOf(error)
     }
+  }
+
+  #noVersion(to: number | undefined): string {
+    if (to !== undefined) return `there is no version ${to} to go back to`
+    return this.version === 0 ? 'there is no version yet' : `there is no version before ${this.version}`
   }
 
   #judge(document: unknown): { limits: readonly LimitConfig[]; problems: readonly string[] } {

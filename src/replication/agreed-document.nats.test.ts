@@ -91,6 +91,19 @@ describe('a document that is changed in all replicas or in none', () => {
     for (const one of [us, eu]) expect(documents(one)).toEqual([])
   })
 
+  test('who has ended is not asked, and is asked again after its next start', async () => {
+    const { cluster, us, eu, ap } = await three()
+    ap.agreed.close()
+    await ap.connection.drain()
+    await eventually(async () => expect(await propose(us, 'a')).toMatchObject({ applied: ['us/0', 'eu/0'] }))
+    expect(documents(eu)).toEqual(['a'])
+    const again = await member(cluster, 'ap/0', replicas)
+    again.refused.add('b')
+    await eventually(async () => {
+      await expect(propose(us, 'b', { dryRun: true })).rejects.toThrow('ap/0: b is not for me')
+    })
+  })
+
   test('a dry run asks all and changes nothing', async () => {
     const { us, eu } = await three()
     expect(await propose(us, 'a', { dryRun: true })).toMatchObject({ version: undefined })

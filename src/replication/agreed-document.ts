@@ -23,7 +23,7 @@ export interface AgreementOptions {
   readonly domain?: string | undefined
   /** What hinders this replica from putting a document in force; empty if nothing does. */
   readonly judge: (document: unknown) => readonly string[]
-  /** The other replicas that have to agree: those that live. */
+  /** The other replicas that have to agree, but for those that have said that they end: those that live. */
   readonly others: () => readonly ReplicaId[]
   /** A version was agreed on, here or elsewhere, and is to be put in force. */
   readonly onVersion: (version: Version) => void
@@ -54,7 +54,7 @@ export class NotAgreedError extends Error {
   override readonly name = 'NotAgreedError'
 
   constructor(reasons: readonly string[]) {
-    super(`nothing was changed anywhere: ${reasons.join('; ')}`)
+    super(reasons.join('; '))
   }
 }
 
@@ -71,6 +71,7 @@ interface State {
   readonly applied: number
 }
 
+const statePrefix = 'state.'
 const requestTimeoutMs = 3000
 const voteTimeoutMs = 4000
 const appliedTimeoutMs = 5000
@@ -95,6 +96,8 @@ export class AgreedDocument {
   #current: Version | undefined
   #state: State
   readonly #states = new Map<string, State>()
+  /** Keys of replicas that ended, and have not started again. */
+  readonly #left = new Set<string>()
   #changed = Promise.withResolvers<void>()
 
   private constructor(options: AgreementOptions, copies: KV) {
@@ -127,7 +130,8 @@ export class AgreedDocument {
     const own = this.#options.judge(proposal.document)
     if (own.length > 0) throw new NotAgreedError(own)
     const shared = this.#reach()
-    const replicas = [this.#options.replica, ...this.#options.others()]
+    const others = this.#options.others().filter((replica) => !this.#left.has(keyOf(replica)))
+    const replicas = [this.#options.replica, ...others]
     const base = await reached(shared.get('current'))
     await this.#vote(shared, replicas, proposal.document)
     if (proposal.dryRun) return { version: undefined, applied: [], pending: [] }
@@ -155,8 +159,16 @@ export class AgreedDocument {
     return versions
   }
 
+  /** Says that this replica ends, so that nobody waits for its vote. */
   close(): void {
+    if (this.#closed) return
     this.#closed = true
+    // Whoever isn't reached takes it for silent.
+    if (!this.#options.connection.isClosed()) void this.#shared?.delete(this.#stateKey).catch(() => {})
+  }
+
+  get #stateKey(): string {
+    return `${statePrefix}${this.#key}`
   }
 
   #reach(): KV {
@@ -216,13 +228,9 @@ export class AgreedDocument {
   }
 
   async #see(entry: KvEntry): Promise<void> {
+    if (entry.key.startsWith(statePrefix)) return this.#seeState(entry)
     if (entry.operation !== 'PUT') return
-    if (entry.key.startsWith('state.')) {
-      const state = parsed<State>(entry)
-      if (state) this.#states.set(entry.key.slice('state.'.length), state)
-      this.#changed.resolve()
-      this.#changed = Promise.withResolvers()
-    } else if (entry.key === 'proposal') {
+    if (entry.key === 'proposal') {
       const proposal = parsed<{ id: string; document: unknown }>(entry)
       if (!proposal) return
       const problems = this.#options.judge(proposal.document)
@@ -234,6 +242,20 @@ export class AgreedDocument {
       await this.#report({ applied: version.version })
       await this.#copies.put('current', entry.value).catch(() => {})
     }
+  }
+
+  #seeState(entry: KvEntry): void {
+    const key = entry.key.slice(statePrefix.length)
+    const state = entry.operation === 'PUT' ? parsed<State>(entry) : undefined
+    if (state) {
+      this.#states.set(key, state)
+      this.#left.delete(key)
+    } else {
+      this.#states.delete(key)
+      this.#left.add(key)
+    }
+    this.#changed.resolve()
+    this.#changed = Promise.withResolvers()
   }
 
   #adopt(version: Version): boolean {
@@ -249,7 +271,8 @@ export class AgreedDocument {
 
   async #report(news: Partial<State>): Promise<void> {
     this.#state = { ...this.#state, ...news }
-    await this.#shared?.put(`state.${this.#key}`, JSON.stringify(this.#state)).catch(() => {})
+    if (this.#closed) return
+    await this.#shared?.put(this.#stateKey, JSON.stringify(this.#state)).catch(() => {})
   }
 
   async #until(holds: () => boolean, timeoutMs: number): Promise<void> {
