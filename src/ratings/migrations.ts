@@ -1,10 +1,18 @@
 import { concurrentWrites } from './migrations/concurrent-writes.ts'
 import type { Sql } from './sql.ts'
 
+interface Migration {
+  readonly version: number
+  /** The oldest version whose edges also work with the schema as this one leaves it: they run beside newer ones during a rollout. */
+  readonly worksSince: number
+  readonly script: string
+}
+
 /** Append-only: a released migration is never edited, a mistake is mended by the next. */
-const migrations: readonly { readonly version: number; readonly script: string }[] = [
+const migrations: readonly Migration[] = [
   {
     version: 1,
+    worksSince: 1,
     script: `
       -- The subject is in every key: the tables can be distributed by it.
       create table ratings (
@@ -89,13 +97,13 @@ const migrations: readonly { readonly version: number; readonly script: string }
       end $$;
     `,
   },
-  { version: 2, script: concurrentWrites },
+  { version: 2, worksSince: 2, script: concurrentWrites },
 ]
 
 /** Any number that nobody else uses for an advisory lock of this database. */
 const migrationLock = 7_164_231
 
-/** The database was migrated by a newer version of the product. */
+/** The database was migrated by a newer version of the product, with whose schema this one does not work. */
 export class NewerSchemaError extends Error {
   override readonly name = 'NewerSchemaError'
 
@@ -106,23 +114,52 @@ export class NewerSchemaError extends Error {
   }
 }
 
-/** Brings the schema up to date; edges that start together wait for each other. @throws {NewerSchemaError} */
+/** The server is older than what the product is made for. */
+export class OldServerError extends Error {
+  override readonly name = 'OldServerError'
+
+  constructor(version: string) {
+    super(`the database is PostgreSQL ${version}: ${majorMin} or later is needed`)
+  }
+}
+
+const majorMin = 15
+
+/** @param version as `server_version` has it, such as `15.18 (Debian 15.18-0+deb12u1)` @throws {OldServerError} */
+export function checkServerVersion(version: string): void {
+  if (Number.parseInt(version, 10) < majorMin) throw new OldServerError(version)
+}
+
+// Schema versions that were written before `works_since` was there work with themselves only.
+const bookkeeping = `
+  create table if not exists openclaw_migrations (version int primary key, applied_at timestamptz not null default now());
+  alter table openclaw_migrations add column if not exists works_since int;
+`
+
+/**
+ * Brings the schema up to date; edges that start together wait for each other. A newer schema is left as it is, if it says that
+ * this version works with it. @throws {OldServerError} @throws {NewerSchemaError}
+ */
 export async function migrate(sql: Sql): Promise<void> {
+  const [server] = await sql.query<{ server_version: string }>('show server_version', [])
+  checkServerVersion(server!.server_version)
   await sql.transaction(async (session) => {
     await session.query('select pg_advisory_xact_lock($1)', [migrationLock])
-    await session.script(
-      'create table if not exists openclaw_migrations (version int primary key, applied_at timestamptz not null default now())',
-    )
-    const rows = await session.query<{ version: number }>(
-      'select max(version)::int as version from openclaw_migrations',
+    await session.script(bookkeeping)
+    const rows = await session.query<{ version: number; works_since: number }>(
+      `select version, coalesce(works_since, version)::int as works_since
+       from openclaw_migrations order by version desc limit 1`,
       [],
     )
-    const found = rows[0]?.version ?? 0
+    const found = rows[0] ?? { version: 0, works_since: 0 }
     const known = migrations.at(-1)!.version
-    if (found > known) throw new NewerSchemaError(found, known)
-    for (const { version, script } of migrations.filter((migration) => migration.version > found)) {
+    if (found.works_since > known) throw new NewerSchemaError(found.version, known)
+    for (const { version, worksSince, script } of migrations.filter((one) => one.version > found.version)) {
       await session.script(script)
-      await session.query('insert into openclaw_migrations (version) values ($1)', [version])
+      await session.query('insert into openclaw_migrations (version, works_since) values ($1, $2)', [
+        version,
+        worksSince,
+      ])
     }
   })
 }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startDelayingProxy } from '../../test/support/delaying-proxy.ts'
 import { startPostgres, type PostgresServer } from '../../test/support/postgres.ts'
 import { StoreUnavailableError } from './errors.ts'
-import { migrate, NewerSchemaError } from './migrations.ts'
+import { checkServerVersion, migrate, NewerSchemaError } from './migrations.ts'
 import { openPglite } from './pglite-driver.ts'
 import { openPostgres } from './postgres-driver.ts'
 import type { Sql } from './sql.ts'
@@ -59,12 +59,24 @@ describe('PostgreSQL', () => {
     expect(tables.length).toBeGreaterThanOrEqual(2)
   })
 
-  test('a database of a newer version is refused', async () => {
+  test('a database of a newer version is refused, unless it says that this one works with it', async () => {
     const sql = connect(await server.createDatabase())
     await migrate(sql)
     await sql.query('insert into openclaw_migrations (version) values (1000)', [])
     await expect(migrate(sql)).rejects.toThrow(NewerSchemaError)
+    await sql.query('insert into openclaw_migrations (version, works_since) values (1001, 3)', [])
+    await expect(migrate(sql)).rejects.toThrow('schema version 1001')
+    await sql.query('insert into openclaw_migrations (version, works_since) values (1002, 2)', [])
+    await migrate(sql)
     await sql.close()
+  })
+
+  test('a server that is too old is refused', () => {
+    expect(() => checkServerVersion('14.9 (Debian 14.9-1)')).toThrow(
+      'the database is PostgreSQL 14.9 (Debian 14.9-1): 15 or later is needed',
+    )
+    for (const version of ['15.18 (Debian 15.18-0+deb12u1)', '18beta1'])
+      expect(() => checkServerVersion(version)).not.toThrow()
   })
 
   test('three edges that hammer ten subjects neither deadlock nor let a summary drift', async () => {
