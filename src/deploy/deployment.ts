@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import type { EdgeConfig } from '../config/edge-config.ts'
 import { readConfig } from './config-check.ts'
-import type { EdgeAddress } from './edges-file.ts'
+import { readEdges, type EdgeAddress } from './edges-file.ts'
 import { hasSection } from './edge-yaml.ts'
 import { changeEnvironment, type EdgeEnvironment } from './environment.ts'
+import { probeReady } from './probe.ts'
 import { readProject, type Project } from './project.ts'
 import { digests, Releases, type Release, type ReleaseContents } from './releases.ts'
 import type { RolloutOptions, Target } from './target.ts'
@@ -68,7 +69,7 @@ export async function planDeploy(target: Target, request: DeployRequest): Promis
     key,
     regions: project.edges.map(({ region }) => region),
     changes: whatChanges(before, contents, key),
-    warnings: warningsOf(config, project, env),
+    warnings: [...warningsOf(config, project, env), ...(await versionWarnings(projectDir))],
   }
 }
 
@@ -109,7 +110,7 @@ export async function planRollback(
     key,
     regions: project.edges.map(({ region }) => region),
     changes: whatChanges(await lastContents(releases), contents, key),
-    warnings: warningsOf(config, project, contents.env),
+    warnings: [...warningsOf(config, project, contents.env), ...(await versionWarnings(projectDir))],
     rollbackTo: number,
   }
 }
@@ -142,6 +143,16 @@ function warningsOf(config: EdgeConfig, { edges }: Project, env: EdgeEnvironment
     ...(config.store.url === null && env['RATING_DB_URL'] === undefined
       ? ['there is no RATING_DB_URL: ratings are kept in a database of the deployment, which destroy deletes']
       : []),
+  ]
+}
+
+/** Limits that were put in force by `config apply` outlive a deploy. */
+async function versionWarnings(projectDir: string): Promise<string[]> {
+  const [edge] = await readEdges(projectDir)
+  const version = edge ? (await probeReady(edge.url)).limitsVersion : 0
+  if (version === 0) return []
+  return [
+    `version ${version} of the limits stays in force, whatever the file says: openclaw config apply FILE puts others in force, openclaw config history shows them`,
   ]
 }
 

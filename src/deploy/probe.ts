@@ -6,6 +6,8 @@ export interface Readiness {
   /** Replicas that it hears, and those that it knows of: also those that are gone. */
   readonly heard: number
   readonly known: number
+  /** Of the limits that all regions agreed on; 0 while those of its file count. */
+  readonly limitsVersion: number
   /** Why not, in words. */
   readonly reason: string
 }
@@ -13,15 +15,17 @@ export interface Readiness {
 const timeoutMs = 2000
 const bodyCharsMax = 65_536
 
-/** Asks an edge on this machine whether it is ready. */
+/** Asks an edge whether it is ready. */
 export async function probeReady(url: string): Promise<Readiness> {
   try {
     const { status, body } = await get(new URL('/ready', url))
     const [, heard = 0, known = 0] = /"(\d+) of (\d+) replicas in contact/.exec(body) ?? []
+    const [, limitsVersion = 0] = /"limits":"version (\d+)"/.exec(body) ?? []
     return {
       isReady: status === 200,
       heard: Number(heard),
       known: Number(known),
+      limitsVersion: Number(limitsVersion),
       reason: `${status} ${body}`,
     }
   } catch (error) {
@@ -29,6 +33,7 @@ export async function probeReady(url: string): Promise<Readiness> {
       isReady: false,
       heard: 0,
       known: 0,
+      limitsVersion: 0,
       reason: error instanceof Error ? error.message : 'no answer',
     }
   }
@@ -38,7 +43,7 @@ function get(url: URL): Promise<{ status: number; body: string }> {
   const options: RequestOptions & { rejectUnauthorized: boolean } = {
     agent: false,
     timeout: timeoutMs,
-    // A process that this one started, on loopback: its certificate is for the name that others know it by.
+    // Nothing secret is asked or told, and on loopback a certificate is for the name that others know the edge by.
     rejectUnauthorized: false,
   }
   return new Promise((resolve, reject) => {
