@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,14 +8,17 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { LocalTarget } from '../src/deploy/local/local-target.ts'
 import type { SupervisorState } from '../src/deploy/local/supervisor.ts'
 import { startCallers } from './support/callers.ts'
+import { documentedSteps, expectDocumented } from './support/documented-steps.ts'
 import { eventually } from './support/eventually.ts'
 import { startPostgres, type PostgresServer } from './support/postgres.ts'
 import { installPrometheus } from './support/prometheus.ts'
 
-// The guide's section 7, from an empty folder, word for word but for the names of hosts and of the database.
+// docs/guide.md from its own text, from an empty folder. It is the guide's section 7, word for word but for the names of hosts.
 
 const regions = ['us-east-1', 'eu-central-1', 'ap-southeast-2'] as const
-const image = 'registry.mycompany.com/openclaw-rating:latest'
+const documentedUrls = ['http://127.0.0.1:8081', 'http://127.0.0.1:8082', 'http://127.0.0.1:8083'] as const
+const documentedStore = 'db.internal:5432/rating'
+const steps = documentedSteps(new URL('../docs/guide.md', import.meta.url))
 const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
 const commandTimeoutMs = 100_000
 
@@ -29,7 +32,9 @@ let home: string
 let bin: string
 let project: string
 let postgres: PostgresServer
-let urls: string[]
+/** Of the regions, once they are provisioned; their usual ports may be another's on this machine. */
+let urls: string[] = []
+const followed = new Set<string>()
 
 beforeAll(async () => {
   installPrometheus()
@@ -67,12 +72,35 @@ function shell(script: string, cwd = project): Promise<Ran> {
   })
 }
 
-/** Runs lines that have to succeed; answers what they print. */
-async function succeed(script: string, cwd?: string): Promise<string> {
-  const { code, stdout, stderr } = await shell(script, cwd)
-  if (code !== 0) throw new Error(`exit code ${code}: ${script}\n${stderr}`)
-  return stdout
+/** Runs what the guide says under a heading, and compares what it shows of the output; answers all that was printed. */
+async function follow(heading: string, cwd?: string): Promise<Pick<Ran, 'stdout' | 'stderr'>> {
+  const all = { stdout: '', stderr: '' }
+  for (const { script, output } of steps.filter((step) => step.heading === heading)) {
+    const { code, stdout, stderr } = await shell(asHere(script), cwd)
+    if (code !== 0) throw new Error(`exit code ${code}: ${script}\n${stderr}`)
+    const provisioned = [...stdout.matchAll(/^\S+ +medium +(http:\S+)$/gm)].map(([, url]) => url!)
+    if (provisioned.length > 0) urls = provisioned
+    expectDocumented(asDocumented(stdout), output)
+    followed.add(script)
+    all.stdout += stdout
+    all.stderr += stderr
+  }
+  return all
 }
+
+function asHere(script: string): string {
+  const { hostname, port } = new URL(postgres.url)
+  const enable = 'observability enable --stack openclaw'
+  const here = script
+    .replace(documentedStore, `${hostname}:${port}/postgres`)
+    .replace('postgres://rating:pwd@127.0.0.1:1', 'postgres://rating:hidden@127.0.0.1:1')
+    .replace('postgres://rating:', 'postgres://postgres:')
+    .replace(enable, `${enable} --prometheus-port 0 --alertmanager-port 0 --scrape-interval 1s`)
+  return documentedUrls.reduce((text, url, region) => text.replaceAll(url, urls[region] ?? url), here)
+}
+
+const asDocumented = (printed: string): string =>
+  urls.reduce((text, url, region) => text.replaceAll(url, documentedUrls[region]!), printed)
 
 const get = async (url: string): Promise<string> => (await fetch(url)).text()
 
@@ -103,58 +131,39 @@ async function regionState(number: number): Promise<{ pid: number; restarts: num
 }
 
 test('a project is made, and its configuration committed', async () => {
-  await succeed(
-    'ubos init --template rating-api-edge my-rating-project\ncd my-rating-project\nls token_buckets.yaml',
-    join(home, 'work'),
+  await follow('Make a project', join(home, 'work'))
+  await follow('Configure the token buckets')
+  expect((await shell('git log --format=%s --name-only')).stdout).toBe(
+    'Add region-specific token bucket config\n\ntoken_buckets.yaml\n',
   )
-  await succeed('git add token_buckets.yaml\ngit commit -m "Add region-specific token bucket config"')
-  expect(await readFile(join(project, 'token_buckets.yaml'), 'utf8')).toContain('capacity: 5000')
 })
 
 test('edges are provisioned in three regions', async () => {
-  const text = await succeed(`ubos edge provision \\
-  --region us-east-1 \\
-  --region eu-central-1 \\
-  --region ap-southeast-2 \\
-  --size medium`)
-  urls = regions.map(
-    (region) => new RegExp(`^${region} +medium +(http://[\\d.:]+)$`, 'm').exec(text)?.[1] ?? '',
-  )
-  expect(urls.every((url) => url !== '')).toBe(true)
+  await follow('Provision edge nodes')
+  expect(urls).toHaveLength(regions.length)
 })
 
-test('the service is deployed, and healthy in each region', async () => {
-  const { hostname, port } = new URL(postgres.url)
-  await succeed(`ubos deploy \\
-  --image ${image} \\
-  --config token_buckets.yaml \\
-  --env RATING_DB_URL=postgres://postgres:pwd@${hostname}:${port}/postgres`)
-  for (const url of urls) expect(await succeed(`curl --silent ${url}/health`)).toBe('{"status":"ok"}')
-  for (const url of urls) expect(await get(`${url}/ready`)).toContain('2 of 2 replicas in contact')
+test('the service is deployed, healthy in each region, and a rating of one is read in another', async () => {
+  await follow('Deploy')
+  for (const url of urls)
+    await eventually(async () => expect(await get(`${url}/ready`)).toContain('2 of 2 replicas in contact'))
+  await follow('Verify each region')
+  await follow('Rate')
   const { stdout } = await shell('cat .openclaw/logs/*')
   expect(stdout).not.toContain('pwd')
 })
 
 test('observability is enabled, sees all regions, and takes the alerts', async () => {
-  // The usual ports may be another's on this machine.
-  const enable = 'ubos observability enable --stack openclaw'
-  const text = await succeed(`${enable} --prometheus-port 0 --alertmanager-port 0 --scrape-interval 1s`)
-  const [, prometheus] = /Prometheus +(http:\S+)/.exec(text) ?? []
-  expect(await succeed('ubos alerts import alerts/openclaw-alerts.yaml')).toMatch(/OpenClawHighLatency/)
+  const { stdout } = await follow('Enable observability')
+  const [, prometheus] = /Prometheus +(http:\S+)/.exec(stdout) ?? []
   await eventually(async () => {
     const answer = await get(`${prometheus}/api/v1/query?query=openclaw_tokens_consumed_total`)
     expect(regions.filter((region) => !answer.includes(`"region":"${region}"`))).toEqual([])
   })
-  expect(await succeed('openclaw status')).toContain('ap-southeast-2')
 })
 
-test('a brief load is answered without an error', async () => {
-  const { code, stdout } = await shell('openclaw load --rate 20 --duration 3s --ramp 1s --max-errors 0%')
-  expect(stdout).toContain('us-east-1')
-  expect(code).toBe(0)
-})
-
-test('tokens consumed grow with requests, one for one', async () => {
+test('a brief load is answered without an error, and tokens consumed grow with requests, one for one', async () => {
+  await follow('Put load on it')
   const before = await tokensConsumed()
   for (const times of [1, 2, 3]) {
     for (const url of urls) {
@@ -170,16 +179,14 @@ test('tokens consumed grow with requests, one for one', async () => {
     }
     expect((await tokensConsumed()) - before).toBe(times * urls.length * 20)
   }
+  await follow('Verify that it scales')
 })
 
 test('a release is rolled out under load, and no request fails', async () => {
-  const yaml = await readFile(join(project, 'token_buckets.yaml'), 'utf8')
-  await writeFile(join(project, 'token_buckets.yaml'), yaml.replace('capacity: 5000', 'capacity: 6000'))
-  expect(await succeed('openclaw config diff')).toContain('a full bucket: 12000 → 13000 tokens')
   const busy = startCallers(urls, { each: 4, pauseMs: 5 })
   // Their connections are idle most of the time.
   const slow = startCallers(urls, { each: 4, pauseMs: 1000 })
-  await succeed(`ubos deploy --image ${image}`)
+  await follow('Roll out a change')
   const [first, second] = [await busy.stop(), await slow.stop()]
   expect([...first.failures, ...second.failures]).toEqual([])
   expect(first.answered).toBeGreaterThan(500)
@@ -189,10 +196,7 @@ test('a release is rolled out under load, and no request fails', async () => {
 test('a release that does not become healthy changes nothing, and no request fails', async () => {
   const before = await state()
   const callers = startCallers(urls, { each: 4, pauseMs: 5 })
-  const { code, stderr } = await shell(
-    `ubos deploy --image broken:1 --env RATING_DB_URL=postgres://rating:hidden@127.0.0.1:1/rating`,
-  )
-  expect(code).toBe(4)
+  const { stderr } = await follow('When a release is no good')
   expect(stderr).toContain('us-east-1/1 ended before it was ready')
   expect(stderr).not.toContain('hidden')
   expect((await callers.stop()).failures).toEqual([])
@@ -211,16 +215,21 @@ test('an edge that is killed comes back, and its address answers meanwhile', asy
 })
 
 test('a rollback puts the first release in force again', async () => {
-  expect(await succeed('ubos rollback')).toContain('release 4 is live')
+  await follow('Take a release back')
   for (const url of urls) expect(await capacity(url)).toBe(12_000)
-  expect(await succeed('openclaw doctor')).toContain('release 4')
-  expect(await succeed('openclaw logs --region us-east-1 --lines 1000')).toContain('"msg":"serving"')
+})
+
+test('limits change in all regions without a deploy', async () => {
+  await follow('Change limits without a deploy')
+  for (const url of urls) await eventually(async () => expect(await capacity(url)).toBe(14_000))
+  const { stderr } = await shell('openclaw deploy --image any --dry-run')
+  expect(stderr).toContain('note: version 1 of the limits stays in force')
 })
 
 test('destroy asks where it can, and leaves no process, no port and no file but the project', async () => {
   const { regions: running, servers, pid } = await state()
   expect((await shell('ubos destroy')).code).toBe(2)
-  await succeed('ubos destroy --yes')
+  await follow('Take it all down')
   const pids = [...running, ...servers, { pid }].map((one) => one.pid!)
   expect(pids.every((one) => one > 0)).toBe(true)
   for (const one of pids) expect(() => process.kill(one, 0)).toThrow(/ESRCH/)
@@ -228,4 +237,8 @@ test('destroy asks where it can, and leaves no process, no port and no file but 
   expect((await readdir(project)).toSorted()).toEqual(
     ['.git', '.gitignore', 'README.md', 'alerts', 'openclaw.yaml', 'token_buckets.yaml'].toSorted(),
   )
+})
+
+test('nothing that the guide says was left out', () => {
+  expect(steps.filter(({ script }) => !followed.has(script))).toEqual([])
 })
