@@ -1,3 +1,5 @@
+import { stringify } from 'yaml'
+
 /** Kubernetes objects as plain data, of the shape that its API has. */
 export interface Manifest {
   readonly apiVersion: string
@@ -8,6 +10,13 @@ export interface Manifest {
 
 /** A part of one. */
 type Part = Readonly<Record<string, unknown>>
+
+/**
+ * As YAML in which texts are texts for Kubernetes, too: it reads YAML 1.1, to which `no` is a boolean and `1_234` a number.
+ */
+export function manifestYaml(manifest: object): string {
+  return stringify(manifest, { compat: 'yaml-1.1' })
+}
 
 export const appName = 'openclaw-edge'
 export const edgeContainer = 'edge'

@@ -1,4 +1,3 @@
-import { stringify } from 'yaml'
 import { edgeYaml } from '../edge-yaml.ts'
 import type { EdgeEnvironment } from '../environment.ts'
 import type { WantedEdge } from '../project.ts'
@@ -10,6 +9,7 @@ import {
   httpPort,
   imagePlaceholder,
   leafConfig,
+  manifestYaml,
   natsPort,
   type Manifest,
 } from './base.ts'
@@ -40,8 +40,8 @@ export function overlayOf(region: string): string {
 export function kustomizeFiles({ settings, edges, release }: KustomizeOptions): KustomizeFiles {
   const base = baseManifests({ shutdownTimeoutSec: Math.ceil(release.shutdownTimeoutMs / 1000) })
   const files = new Map<string, string>()
-  for (const manifest of base) files.set(`base/${fileOf(manifest)}`, stringify(manifest))
-  files.set('base/kustomization.yaml', stringify({ ...kustomization, resources: base.map(fileOf) }))
+  for (const manifest of base) files.set(`base/${fileOf(manifest)}`, manifestYaml(manifest))
+  files.set('base/kustomization.yaml', manifestYaml({ ...kustomization, resources: base.map(fileOf) }))
   for (const edge of edges) {
     for (const [name, text] of overlay(edge, settings, release))
       files.set(`${overlayOf(edge.region)}/${name}`, text)
@@ -88,7 +88,7 @@ function overlay(
   return [
     [
       'kustomization.yaml',
-      stringify({
+      manifestYaml({
         ...kustomization,
         namespace: settings.namespace,
         resources: ['namespace.yaml', '../../base'],
@@ -101,9 +101,9 @@ function overlay(
     ],
     [
       'namespace.yaml',
-      stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: settings.namespace } }),
+      manifestYaml({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: settings.namespace } }),
     ],
-    ['edge.yaml', stringify(patch)],
+    ['edge.yaml', manifestYaml(patch)],
     ['config.yaml', config],
     ['nats.conf', leafConfig(inRegion(settings.nats_leaf_url, region))],
     ['edge.env', envFile(release.env)],

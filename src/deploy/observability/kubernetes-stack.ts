@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { stringify } from 'yaml'
+import { manifestYaml } from '../kubernetes/base.ts'
 import { observabilityFolder } from './assets.ts'
 import { alertmanagerConfig, prometheusConfig } from './configuration.ts'
 import { grafanaDashboards, grafanaDatasource, grafanaEnvironment, images } from './grafana.ts'
@@ -51,7 +51,7 @@ export async function writeKubernetesStack(projectDir: string, settings: StackSe
   ]
   await mkdir(stackDirectory(projectDir), { recursive: true, mode: 0o700 })
   const file = join(stackDirectory(projectDir), 'kubernetes.yaml')
-  await replaceFile(file, manifests.map((manifest) => stringify(manifest)).join('---\n'))
+  await replaceFile(file, manifests.map(manifestYaml).join('---\n'))
   return file
 }
 
