@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { Spec, Validation } from '@cyclonedx/cyclonedx-library'
 import { DockerfileParser } from 'dockerfile-ast'
 import { validate, ValidationSeverity } from 'dockerfile-utils'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -12,6 +13,11 @@ import { eventually } from './support/eventually.ts'
 import { freePort } from './support/free-port.ts'
 
 // Where there is no Docker: the Dockerfile is linted, and what its stages run is run on what they copy.
+
+interface Sbom {
+  readonly metadata: { readonly component: object }
+  readonly components: readonly { readonly name: string; readonly version: string }[]
+}
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dockerfile = await readFile(join(root, 'Dockerfile'), 'utf8')
@@ -50,8 +56,23 @@ beforeAll(async () => {
 
 afterAll(() => rm(app, { recursive: true, force: true }))
 
+/** Runs a script of ours, which the Dockerfile has to run, too. */
+async function runScript(name: string): Promise<void> {
+  const [script, ...more] = argumentsOf('RUN', from).filter(
+    ([, verb, word]) => verb === 'run' && word === name,
+  )
+  expect([script, ...more]).toEqual([['npm', 'run', name]])
+  await run(script![0]!, script!.slice(1), { cwd: app })
+}
+
 test('the linter finds nothing', () => {
   expect(validate(dockerfile, { instructionWorkdirRelative: ValidationSeverity.ERROR })).toEqual([])
+})
+
+test('what the build copies is not ignored', async () => {
+  const ignored = (await readFile(join(root, '.dockerignore'), 'utf8')).split('\n')
+  const sources = argumentsOf('COPY', from).flatMap((words) => words.slice(0, -1))
+  expect(ignored).toEqual(expect.arrayContaining(['*', ...sources.map((source) => `!${source}`)]))
 })
 
 test('what runs is no root, and is asked for its health', () => {
@@ -65,10 +86,58 @@ test('dependencies are those that are locked, and no script of theirs runs', () 
   execFileSync('npm', ['ls', '--package-lock-only', '--omit=optional'], { cwd: root, stdio: 'ignore' })
 })
 
+/** What npm says is installed in production, as `name@version`. */
+async function packagesInProduction(): Promise<string[]> {
+  interface Package {
+    readonly version?: string
+    readonly dependencies?: Readonly<Record<string, Package>>
+  }
+  const named = ({ dependencies = {} }: Package): string[] =>
+    Object.entries(dependencies).flatMap(([name, one]) =>
+      one.version === undefined ? [] : [`${name}@${one.version}`, ...named(one)],
+    )
+  const options = ['ls', '--all', '--omit=dev', '--omit=optional', '--package-lock-only', '--json']
+  const { stdout } = await run('npm', options, { cwd: root })
+  return [...new Set(named(JSON.parse(stdout) as Package))].toSorted()
+}
+
+/** SHA-512 of each locked package, in hexadecimal, by `name@version`. */
+async function lockedHashes(): Promise<ReadonlyMap<string, string>> {
+  const text = await readFile(join(root, 'package-lock.json'), 'utf8')
+  const { packages } = JSON.parse(text) as {
+    packages: Record<string, { version: string; integrity?: string }>
+  }
+  return new Map(
+    Object.entries(packages).map(([path, { version, integrity = '' }]) => [
+      `${path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)}@${version}`,
+      Buffer.from(integrity.slice('sha512-'.length), 'base64').toString('hex'),
+    ]),
+  )
+}
+
+test('the image carries an SBOM: all packages that run in it, with their hashes, and none else', async () => {
+  await runScript('sbom')
+  const copied = argumentsOf('COPY').map((words) => words.slice(0, -1))
+  expect(copied.flat()).toContain('/app/sbom.cdx.json')
+  const text = await readFile(join(app, 'sbom.cdx.json'), 'utf8')
+  expect(await new Validation.JsonStrictValidator(Spec.Version.v1dot5).validate(text)).toBeNull()
+  const { metadata, components } = JSON.parse(text) as Sbom
+  expect(metadata.component).toMatchObject({ type: 'application', name: 'openclaw-edge' })
+  const listed = components.map(({ name, version }) => `${name}@${version}`)
+  const packages = await packagesInProduction()
+  expect(packages.length).toBeGreaterThan(20)
+  expect(listed.toSorted()).toEqual(packages)
+  const hashes = await lockedHashes()
+  for (const { name, version, ...component } of components) {
+    expect(component).toMatchObject({
+      purl: `pkg:npm/${name.replace('@', '%40')}@${version}`,
+      hashes: [{ alg: 'SHA-512', content: hashes.get(`${name}@${version}`) }],
+    })
+  }
+})
+
 test('what the build makes serves, and its health check tells', async () => {
-  const builds = argumentsOf('RUN', from).filter(([, verb]) => verb === 'run')
-  expect(builds).toEqual([['npm', 'run', 'build']])
-  for (const [program, ...args] of builds) await run(program!, args, { cwd: app })
+  await runScript('build')
   const [entry, ...args] = json(argumentsOf('ENTRYPOINT')[0]!)
   expect(entry).toBe('node')
   expect(
