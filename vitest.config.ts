@@ -1,4 +1,10 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+
+// Tests start the command line hundreds of times: with compiled sources at hand in half the processor time.
+process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(
+  new URL('./node_modules/.cache/node-compile', import.meta.url),
+)
 
 // A test's cost is in its file name. Everything is required everywhere: a missing server fails, it never skips.
 export default defineConfig({

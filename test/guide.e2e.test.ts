@@ -59,6 +59,7 @@ function shell(script: string, cwd = project): Promise<Ran> {
   const env = {
     HOME: home,
     PATH: `${bin}:${process.env['PATH']}`,
+    NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
     GIT_AUTHOR_NAME: 'a',
     GIT_AUTHOR_EMAIL: 'a@b.c',
     GIT_COMMITTER_NAME: 'a',
@@ -77,7 +78,7 @@ async function follow(heading: string, cwd?: string): Promise<Pick<Ran, 'stdout'
   const all = { stdout: '', stderr: '' }
   for (const { script, output } of steps.filter((step) => step.heading === heading)) {
     const { code, stdout, stderr } = await shell(asHere(script), cwd)
-    if (code !== 0) throw new Error(`exit code ${code}: ${script}\n${stderr}`)
+    if (code !== 0) throw new Error(`exit code ${code}: ${script}\n${stdout}${stderr}`)
     const provisioned = [...stdout.matchAll(/^\S+ +medium +(http:\S+)$/gm)].map(([, url]) => url!)
     if (provisioned.length > 0) urls = provisioned
     expectDocumented(asDocumented(stdout), output)

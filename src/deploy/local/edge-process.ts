@@ -32,7 +32,16 @@ const probePauseMs = 50
 /** How long an edge that is ready may take to hear the others: until then it would count what is owed as unspent. */
 const contactWaitMs = 5000
 /** The caller's environment is no part of a release; of it only what programs need. */
-const inherited = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE']
+const inherited = [
+  'PATH',
+  'HOME',
+  'LANG',
+  'TZ',
+  'TMPDIR',
+  'NODE_COMPILE_CACHE',
+  'NODE_EXTRA_CA_CERTS',
+  'SSL_CERT_FILE',
+]
 
 /** An edge in a process of its own, which this process feeds with connections. */
 export class EdgeProcess implements ConnectionTaker {
