@@ -1,11 +1,13 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { request, type IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { startCli, type CliProcess } from './support/cli.ts'
+import { eventually } from './support/eventually.ts'
+import { startNats } from './support/nats.ts'
 import { startPostgres, type PostgresServer } from './support/postgres.ts'
 
 const writers = 64
@@ -30,10 +32,14 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-async function startEdge(): Promise<{ edge: CliProcess; url: string }> {
-  const edge = startCli(['serve', '--config', configFile, '--region', 'us-east-1'], {
-    env: { RATING_DB_URL: server.url, OPENCLAW_HASH_KEY: '0123456789abcdef' },
+function serve(config: string, storeUrl: string): CliProcess {
+  return startCli(['serve', '--config', config, '--region', 'us-east-1'], {
+    env: { RATING_DB_URL: storeUrl, OPENCLAW_HASH_KEY: '0123456789abcdef' },
   })
+}
+
+async function startEdge(config = configFile): Promise<{ edge: CliProcess; url: string }> {
+  const edge = serve(config, server.url)
   const [, url] = await edge.waitFor(/"listening":"(http:[^"]+)"/)
   return { edge, url: url! }
 }
@@ -101,4 +107,40 @@ test('SIGTERM finishes a request that is under way, and exits with 0', async () 
   expect(answer.headers.connection).toBe('close')
   answer.resume()
   expect(await code).toBe(0)
+})
+
+test('an edge starts while the store is away that its region has reached before, and not with the address of another', async () => {
+  const nats = await startNats()
+  onTestFinished(() => nats.stop())
+  const joined = join(directory, 'joined.yaml')
+  await writeFile(
+    joined,
+    `${await readFile(configFile, 'utf8')}cluster: { nats: { servers: ["nats://127.0.0.1:${nats.port}"] } }\n`,
+  )
+  const before = await startEdge(joined)
+  await before.edge.stop('SIGTERM')
+  await server.kill()
+
+  const wrong = serve(joined, 'postgres://rating@127.0.0.1:1/rating')
+  expect(await wrong.ended()).toBe(1)
+
+  const { edge, url } = await startEdge(joined)
+  const send = async (path: string, body: unknown): Promise<number> => {
+    const headers = { 'content-type': 'application/json' }
+    const answer = await fetch(`${url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    await answer.text()
+    return answer.status
+  }
+  expect(await send('/v1/limits/ratings/take', { key: 'early' })).toBe(200)
+  expect(await send('/rating?user=early', { subject: 'early', score: 5 })).toBe(202)
+  await eventually(async () => {
+    const ready = await fetch(`${url}/ready`)
+    expect([ready.status, await ready.text()]).toEqual([200, expect.stringContaining('ratings are queued')])
+  })
+  await server.restart()
+  await eventually(async () => {
+    const summary = await fetch(`${url}/v1/subjects/early`)
+    expect(await summary.text()).toContain('"count":1')
+  })
+  expect(await edge.stop('SIGTERM')).toBe(0)
 })

@@ -53,6 +53,7 @@ async function joinAs(nats: NatsConfig): Promise<Joined> {
     nats,
     queue: { maxBytes: 1_048_576, maxMessages: 1000, maxAgeMs: 60_000, replicas: 1 },
     replica: 'us/0',
+    secret: 'ab',
     logger: createLogger({ level: 'silent', region: 'us' }),
     onLost: () => {},
   })

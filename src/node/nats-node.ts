@@ -15,6 +15,7 @@ import { NoJetStreamError } from '../replication/region-bucket.ts'
 import { openSnapshotStore, type SnapshotStore } from '../replication/snapshot-store.ts'
 import { regionOf, type ReplicaId } from '../replication/transport.ts'
 import type { Logger } from './logger.ts'
+import { ReachedStores } from './reached-stores.ts'
 import { SharedLimits } from './shared-limits.ts'
 
 export interface JoinOptions {
@@ -22,6 +23,8 @@ export interface JoinOptions {
   readonly nats: NatsConfig
   readonly queue: EdgeConfig['store']['queue']
   readonly replica: ReplicaId
+  /** What the nodes of the cluster share, and nobody else knows. */
+  readonly secret: string
   readonly logger: Logger
   /** The name of the replica went to another process: this one has to end. */
   readonly onLost: () => void
@@ -41,6 +44,8 @@ export interface Joined {
   readonly queue: WriteQueue | undefined
   /** The limits that all regions agreed on; undefined without JetStream. */
   readonly sharedLimits: SharedLimits | undefined
+  /** Undefined without JetStream. */
+  readonly reachedStores: ReachedStores | undefined
 }
 
 /** How long a killed process keeps its name: a restart waits that long at most. */
@@ -73,7 +78,8 @@ export async function joinNats(options: JoinOptions): Promise<Joined> {
     const snapshots = await openSnapshotStore(connection, place)
     const queue = await openQueue(transport, options)
     const sharedLimits = await SharedLimits.open({ connection, ...place, logger })
-    return { transport, snapshots, queue, sharedLimits }
+    const reachedStores = await ReachedStores.open(connection, { ...place, secret: options.secret })
+    return { transport, snapshots, queue, sharedLimits, reachedStores }
   } catch (error) {
     if (!(error instanceof NoJetStreamError)) {
       await transport.close()
@@ -83,7 +89,13 @@ export async function joinNats(options: JoinOptions): Promise<Joined> {
       { reason: error.message },
       'NATS has no JetStream: nothing hinders a second process from running as this replica, and nothing is known after a restart',
     )
-    return { transport, snapshots: undefined, queue: undefined, sharedLimits: undefined }
+    return {
+      transport,
+      snapshots: undefined,
+      queue: undefined,
+      sharedLimits: undefined,
+      reachedStores: undefined,
+    }
   }
 }
 

@@ -57,11 +57,12 @@ cluster: { name: ${cluster}, nats: { servers: ["tls://127.0.0.1:${server.port}"]
     { file: 'f.yaml', env: {} },
   )
   if (!result.ok) throw new Error(formatProblems(result.errors))
-  const { transport, snapshots, queue, sharedLimits } = await joinNats({
+  const { transport, snapshots, queue, sharedLimits, reachedStores } = await joinNats({
     cluster: result.config.cluster,
     nats: result.config.cluster.nats!,
     queue: result.config.store.queue,
     replica,
+    secret: 'ab',
     logger: pino({ level: 'silent' }),
     onLost: () => {},
   })
@@ -72,6 +73,8 @@ cluster: { name: ${cluster}, nats: { servers: ["tls://127.0.0.1:${server.port}"]
   expect([snapshots, queue, sharedLimits]).not.toContain(undefined)
   // What it may do is enough for all that it does.
   await sharedLimits!.history()
+  await reachedStores!.add('postgres://db')
+  expect(await reachedStores!.has('postgres://db')).toBe(true)
   return { transport, limits: sharedLimits! }
 }
 

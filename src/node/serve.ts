@@ -3,13 +3,17 @@ import type { EdgeConfig } from '../config/edge-config.ts'
 import { openPglite } from '../ratings/pglite-driver.ts'
 import { openPostgres } from '../ratings/postgres-driver.ts'
 import { ReplicaReads } from '../ratings/replica-reads.ts'
-import { openSqlStore } from '../ratings/sql-store.ts'
+import type { Sql } from '../ratings/sql.ts'
+import { StoreUnavailableError } from '../ratings/errors.ts'
+import { openSqlStore, openSqlStoreLater } from '../ratings/sql-store.ts'
+import type { RatingStore } from '../ratings/store.ts'
 import { InProcessNetwork } from '../replication/in-process.ts'
 import { startEdge, type Edge, type EdgeOptions } from './edge.ts'
 import { hashKeyFrom, randomHashKey } from './hash-key.ts'
 import { lockDirectory } from './lock.ts'
 import type { Logger } from './logger.ts'
 import { joinNats } from './nats-node.ts'
+import type { ReachedStores } from './reached-stores.ts'
 import type { TracingSettings } from './tracing-settings.ts'
 
 export interface ServeOptions {
@@ -48,9 +52,9 @@ export async function startNode(options: ServeOptions): Promise<Edge> {
   if (!config.regions.includes(region)) throw new UnknownRegionError(region, config.regions)
   const secret = config.cluster.hashKey
   if (config.cluster.nats && !secret) throw new NoHashKeyError()
-  const joined = await join(options)
+  const { reachedStores, ...joined } = await join(options, secret?.reveal())
   try {
-    const { close, ...opened } = await openStore(config.store, logger)
+    const { close, ...opened } = await openStore(config.store, { reachedStores, logger })
     try {
       const edge = await startEdge({
         config,
@@ -72,23 +76,26 @@ export async function startNode(options: ServeOptions): Promise<Edge> {
   }
 }
 
-async function join({
-  config,
-  region,
-  ordinal,
-  logger,
-  onLost,
-}: ServeOptions): Promise<
-  Pick<EdgeOptions, 'transport' | 'snapshots' | 'queue' | 'sharedLimits' | 'startsFresh'>
+interface Place extends Pick<
+  EdgeOptions,
+  'transport' | 'snapshots' | 'queue' | 'sharedLimits' | 'startsFresh'
 > {
+  readonly reachedStores?: ReachedStores | undefined
+}
+
+async function join(
+  { config, region, ordinal, logger, onLost }: ServeOptions,
+  secret: string | undefined,
+): Promise<Place> {
   const replica = `${region}/${ordinal}`
   const { nats } = config.cluster
-  if (nats) {
+  if (nats && secret !== undefined) {
     const joined = await joinNats({
       cluster: config.cluster,
       nats,
       queue: config.store.queue,
       replica,
+      secret,
       logger,
       onLost,
     })
@@ -103,10 +110,16 @@ interface OpenStore extends Pick<EdgeOptions, 'store' | 'withReplica'> {
   readonly close: () => Promise<void>
 }
 
-async function openStore(config: EdgeConfig['store'], logger: Logger): Promise<OpenStore> {
+interface StoreSurroundings {
+  readonly reachedStores: ReachedStores | undefined
+  readonly logger: Logger
+}
+
+async function openStore(config: EdgeConfig['store'], surroundings: StoreSurroundings): Promise<OpenStore> {
+  const { logger } = surroundings
   if (config.url) {
     const primary = openPostgres({ ...config, url: config.url.reveal() })
-    const store = await openSqlStore(primary)
+    const store = await openPrimary(primary, config.url.reveal(), surroundings)
     if (!config.readUrl) return { store, close: () => store.close() }
     const replica = openPostgres({ ...config, url: config.readUrl.reveal() })
     const onUse = (used: boolean): void =>
@@ -130,6 +143,26 @@ async function openStore(config: EdgeConfig['store'], logger: Logger): Promise<O
   } catch (error) {
     await unlock()
     throw error
+  }
+}
+
+/** A database that is away is taken for a wrong address, unless an edge of the region has reached it at this one before. */
+async function openPrimary(
+  primary: Sql,
+  url: string,
+  { reachedStores, logger }: StoreSurroundings,
+): Promise<RatingStore> {
+  try {
+    const store = await openSqlStore(primary)
+    await reachedStores?.add(url).catch((error: unknown) => {
+      logger.warn({ err: error }, 'not noted that the store was reached: a start while it is away will fail')
+    })
+    return store
+  } catch (error) {
+    const isKnown = await reachedStores?.has(url).catch(() => false)
+    if (!(error instanceof StoreUnavailableError) || isKnown !== true) throw error
+    logger.warn({ err: error }, 'the store is away, and was reached before: this node starts without it')
+    return openSqlStoreLater(primary)
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { decodeCursor, encodeCursor } from './cursor.ts'
-import { IdempotencyKeyReusedError } from './errors.ts'
+import { IdempotencyKeyReusedError, StoreUnavailableError } from './errors.ts'
 import { migrate } from './migrations.ts'
 import type { Sql } from './sql.ts'
 import type { RatingReader, RatingStore, ScoreCounts } from './store.ts'
@@ -31,6 +31,22 @@ export async function openSqlStore(sql: Sql): Promise<RatingStore> {
   return store
 }
 
+/**
+ * The same, of a database that can't be reached now: its schema is brought up to date with the first ping that it answers. Until then
+ * all calls reject with StoreUnavailableError.
+ */
+export function openSqlStoreLater(sql: Sql): RatingStore {
+  let isUpToDate = false
+  const query: Sql['query'] = (text, parameters) =>
+    isUpToDate
+      ? sql.query(text, parameters)
+      : Promise.reject(new StoreUnavailableError('the store was away at the start', { retryAfterMs }))
+  return new SqlStore({ ...sql, query }, async () => {
+    if (!isUpToDate) await migrate(sql)
+    isUpToDate = true
+  })
+}
+
 /** Reads a database as it is, such as a replica. */
 export function sqlReader(sql: Sql): RatingReader {
   return new SqlStore(sql)
@@ -38,14 +54,18 @@ export function sqlReader(sql: Sql): RatingReader {
 
 /** A ping that took longer says too little about the store's clock. */
 const clockPingMsMax = 1000
+const retryAfterMs = 1000
 
 class SqlStore implements RatingStore {
   readonly #sql: Sql
+  readonly #prepare: (() => Promise<void>) | undefined
   /** The store's clock less our monotonic one, at least; microseconds. */
   #clockAheadMicros = 0
 
-  constructor(sql: Sql) {
+  /** @param prepare what has to be done before the first statement; called by each ping. */
+  constructor(sql: Sql, prepare?: () => Promise<void>) {
     this.#sql = sql
+    this.#prepare = prepare
   }
 
   async putMany(writes: readonly RatingWrite[]): Promise<(Rating | IdempotencyKeyReusedError)[]> {
@@ -120,6 +140,7 @@ class SqlStore implements RatingStore {
   }
 
   async ping(): Promise<void> {
+    await this.#prepare?.()
     const sentMs = performance.now()
     const rows = await this.#sql.query<{ micros: number }>(
       'select (extract(epoch from clock_timestamp()) * 1000000)::float8 as micros',

@@ -20,7 +20,7 @@ export function natsPermissions(
   const prefix = subjectPrefix(cluster)
   const self = replicaToken(replica)
   const key = keyOf(replica)
-  const regional = ['replicas', 'snapshots', 'limits'].map((content) =>
+  const regional = ['replicas', 'snapshots', 'limits', 'stores'].map((content) =>
     regionBucketName(cluster, replica, content),
   )
   const writes = domain === undefined ? '' : `${apiPrefix(domain)}.`
@@ -31,7 +31,7 @@ export function natsPermissions(
       `${prefix}.*.to.*.${self}`,
       ...regional.flatMap((bucket) => useOfBucket(bucket, domain)),
       ...useOfBucket(config),
-      ...regional.flatMap((bucket, at) => `${writes}$KV.${bucket}.${[key, `${key}.>`, 'current'][at]}`),
+      ...regional.flatMap((bucket, at) => `${writes}$KV.${bucket}.${[key, `${key}.>`, 'current', key][at]}`),
       `$KV.${config}.state.${key}`,
       ...useOfQueue(cluster, replica, domain),
       ...(mayApply ? [`$KV.${config}.current`, `$KV.${config}.proposal`] : []),
