@@ -35,7 +35,14 @@ afterAll(() => rm(home, { recursive: true, force: true }))
 /** Runs lines of a shell, for which programs are installed in a directory of their own. */
 async function run(script: string, cwd: string): Promise<string> {
   const prefix = join(home, 'prefix')
-  const env = { ...process.env, npm_config_prefix: prefix, PATH: `${prefix}/bin:${process.env['PATH']}` }
+  const env = {
+    ...process.env,
+    npm_config_prefix: prefix,
+    // What the checkout was installed from needs not be fetched again.
+    npm_config_prefer_offline: 'true',
+    npm_config_audit: 'false',
+    PATH: `${prefix}/bin:${process.env['PATH']}`,
+  }
   return (await promisify(execFile)('sh', ['-ec', script], { cwd, env })).stdout
 }
 
