@@ -114,6 +114,23 @@ describe('what is too large or ambiguous is refused', () => {
   })
 })
 
+test('a caller that resets its connection does not hinder the end', async () => {
+  const server = await start()
+  const { socket, ended } = await connection(server.port)
+  socket.write('GET / HTTP/1.1\r\nHost: here\r\n\r\n')
+  await once(socket, 'data')
+  const closed = server.close({ deadlineMs: 10_000, keepIdle: true })
+  socket.resetAndDestroy()
+  await ended
+  expect(await closed).toBeUndefined()
+})
+
+test('an HTTP/1.0 caller needs to name no host', async () => {
+  const { socket, ended } = await connection((await start()).port)
+  socket.write('GET / HTTP/1.0\r\n\r\n')
+  expect(await ended).toMatch(/^HTTP\/1\.1 200 /)
+})
+
 let directory: string
 let issue: (subject: string) => CertificateFiles
 

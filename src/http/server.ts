@@ -1,10 +1,12 @@
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
-import { once } from 'node:events'
 import { createServer, type Server, type ServerOptions as NodeOptions, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { readCertificate, watchCertificate, type CertificateOptions } from './certificate.ts'
+
+/** For callers that needn't name a host: those of HTTP/1.0, such as the health checks of HAProxy. */
+const namelessHost = 'localhost'
 
 export interface ServerOptions {
   readonly app: Hono
@@ -54,7 +56,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     connections.add(socket)
     socket.once('close', () => connections.delete(socket))
   })
-  const listener = getRequestListener(options.app.fetch)
+  const listener = getRequestListener(options.app.fetch, { hostname: namelessHost })
   server.on('request', (request, response) => {
     if (closing) lastOnConnection(response)
     underWay.add(response)
@@ -140,7 +142,8 @@ async function close(
   // That of HTTP closes idle connections too; that of TCP only stops accepting.
   NetServer.prototype.close.call(server)
   if (!keepIdle) server.closeIdleConnections()
-  await Promise.all([...connections].map((socket) => once(socket, 'close')))
+  // Not by `once` of node:events, which rejects when a caller resets its connection.
+  await Promise.all([...connections].map((socket) => new Promise((resolve) => socket.once('close', resolve))))
   clearTimeout(timer)
   server.close()
 }
