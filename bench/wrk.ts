@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { findOrInstall, program } from '../test/support/debian.ts'
 
 const connections = 64
 const loadCore = '1'
@@ -23,10 +24,5 @@ export function load(url: string, script: string, seconds: number): Load {
 }
 
 export function installWrk(): void {
-  if (spawnSync('wrk', ['--version']).error === undefined) return
-  console.log('Installing wrk (the load generator) …')
-  const { status } = spawnSync('sh', ['-c', 'apt-get update -qq && apt-get install -y -qq wrk'], {
-    stdio: 'ignore',
-  })
-  if (status !== 0) throw new Error('wrk is needed and could not be installed: install it, and try again')
+  findOrInstall('wrk', ['wrk'], () => program('wrk'))
 }

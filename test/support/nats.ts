@@ -1,10 +1,11 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from './eventually.ts'
+import { findOrInstall, program } from './debian.ts'
 import { freePort } from './free-port.ts'
 
 /** A nats-server of its own, on loopback, with its files in a temporary directory. */
@@ -114,12 +115,6 @@ function reach(port: number): Promise<void> {
 }
 
 /** On Debian the server is installed if it is missing. */
-function installNats(): void {
-  if (spawnSync('nats-server', ['--version']).error === undefined) return
-  if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
-    const script = 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nats-server'
-    spawnSync('sh', ['-c', script], { stdio: 'ignore' })
-    if (spawnSync('nats-server', ['--version']).error === undefined) return
-  }
-  throw new Error('nats-server is needed: install it (Debian: apt-get install nats-server), and try again')
+export function installNats(): void {
+  findOrInstall('nats-server', ['nats-server'], () => program('nats-server'))
 }

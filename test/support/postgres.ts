@@ -1,10 +1,11 @@
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { findPostgres } from '../../src/deploy/local/postgres-cluster.ts'
+import { findOrInstall } from './debian.ts'
 import { freePort } from './free-port.ts'
 
 /** A PostgreSQL server of its own: a new cluster in a temporary directory, on a free loopback port, durable as by default. */
@@ -137,13 +138,5 @@ function unprivileged(command: string, args: string[]): [string, string[]] {
 
 /** Where PostgreSQL's programs are; on Debian they are installed if they are nowhere. */
 function findBinaries(): string {
-  const found = findPostgres()
-  if (found !== undefined) return found
-  if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
-    const script = 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql'
-    const { status } = spawnSync('sh', ['-c', script], { stdio: 'ignore' })
-    const installed = status === 0 ? findPostgres() : undefined
-    if (installed !== undefined) return installed
-  }
-  throw new Error('PostgreSQL is needed: install it (Debian: apt-get install postgresql), and try again')
+  return findOrInstall('PostgreSQL', ['postgresql'], findPostgres)
 }

@@ -1,8 +1,9 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findOrInstall, program } from './debian.ts'
 import { eventually } from './eventually.ts'
 import { freePort } from './free-port.ts'
 
@@ -71,22 +72,7 @@ export function promtool(...args: readonly string[]): void {
   if (status !== 0) throw new Error(stdout + stderr)
 }
 
-/** On Debian the server, its tool and Alertmanager are installed if they are missing. */
 export function installPrometheus(): void {
-  if (isInstalled()) return
-  if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
-    const script =
-      'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager'
-    spawnSync('sh', ['-c', script], { stdio: 'ignore' })
-    if (isInstalled()) return
-  }
-  throw new Error(
-    `${commands.join(', ')} are needed: install them (Debian: apt-get install prometheus prometheus-alertmanager), and try again`,
-  )
-}
-
-const commands = ['prometheus', 'promtool', 'prometheus-alertmanager']
-
-function isInstalled(): boolean {
-  return commands.every((command) => spawnSync(command, ['--version']).error === undefined)
+  for (const name of ['prometheus', 'promtool', 'prometheus-alertmanager'])
+    findOrInstall(name, ['prometheus', 'prometheus-alertmanager'], () => program(name))
 }
