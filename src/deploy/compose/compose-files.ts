@@ -4,6 +4,7 @@ import type { EdgeEnvironment } from '../environment.ts'
 import { natsConfig } from '../nats-config.ts'
 import type { WantedEdge } from '../project.ts'
 import { sizes } from '../sizes.ts'
+import { allServePath } from './front-state.ts'
 
 export interface ComposeOptions {
   /** Sets the containers apart from those of other projects. */
@@ -193,6 +194,8 @@ resolvers docker
 
 frontend http
   bind :${httpPort}
+  monitor-uri ${allServePath}
+  monitor fail if { nbsrv(edges) lt ${ordinals.length} }
   default_backend edges
 
 backend edges

@@ -18,15 +18,18 @@ import {
   natsService,
   ordinals,
 } from './compose-files.ts'
+import { untilAllServe } from './front-state.ts'
 
 /** Edges as containers of this machine's Docker, by `docker compose`. */
 export class ComposeTarget implements Target {
   readonly #projectDir: string
   readonly #run: RunCommand
+  readonly #untilAllServe: typeof untilAllServe
 
-  constructor(projectDir: string, run: RunCommand = runCommand) {
+  constructor(projectDir: string, run: RunCommand = runCommand, untilServed = untilAllServe) {
     this.#projectDir = projectDir
     this.#run = run
+    this.#untilAllServe = untilServed
   }
 
   async provision(edges: readonly WantedEdge[]): Promise<ProvisionedEdge[]> {
@@ -148,11 +151,15 @@ export class ComposeTarget implements Target {
     await this.#compose(['up', '--detach', '--wait', ...servers])
   }
 
-  /** One container after the other: while one is replaced, the other serves. */
+  /** One container after the other, each when HAProxy sends requests to the one before. */
   async #apply(region: string, { readyTimeoutMs }: RolloutOptions): Promise<void> {
     const wait = ['--wait', `--wait-timeout=${Math.ceil(readyTimeoutMs / 1000)}`]
-    for (const service of edgesOf(region))
+    const { regions } = await assignAddresses(this.#projectDir, [])
+    const url = `http://127.0.0.1:${regions[region]?.http}`
+    for (const service of edgesOf(region)) {
       await this.#compose(['up', '--detach', '--no-deps', '--force-recreate', ...wait, service])
+      await this.#untilAllServe(url, readyTimeoutMs)
+    }
     await this.#compose(['up', '--detach', '--no-deps', frontService(region)])
   }
 

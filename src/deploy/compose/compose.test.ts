@@ -27,7 +27,10 @@ beforeEach(async () => {
   await writeFile(join(directory, 'openclaw.yaml'), 'name: shop\ntarget: compose\nedges: []\n')
   told = []
   failing = undefined
-  target = new ComposeTarget(directory, run)
+  target = new ComposeTarget(directory, run, (url) => {
+    told.push(`${new URL(url).protocol} all serve`)
+    return Promise.resolve()
+  })
   await target.provision([
     { region: 'us', size: 'small' },
     { region: 'eu', size: 'large' },
@@ -59,10 +62,14 @@ test('servers start first, then one edge after the other, then what is before th
   expect(told).toEqual([
     'up --detach --wait nats-us nats-eu postgres',
     'up --detach --no-deps --force-recreate --wait --wait-timeout=90 edge-us-0',
+    'http: all serve',
     'up --detach --no-deps --force-recreate --wait --wait-timeout=90 edge-us-1',
+    'http: all serve',
     'up --detach --no-deps front-us',
     'up --detach --no-deps --force-recreate --wait --wait-timeout=90 edge-eu-0',
+    'http: all serve',
     'up --detach --no-deps --force-recreate --wait --wait-timeout=90 edge-eu-1',
+    'http: all serve',
     'up --detach --no-deps front-eu',
   ])
 })
