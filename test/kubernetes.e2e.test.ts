@@ -48,6 +48,8 @@ interface Case {
   readonly title: string
   readonly options: KustomizeOptions
   readonly image: string
+  /** TCP ports that edges connect to. */
+  readonly egress: (edge: WantedEdge) => readonly number[]
 }
 
 const cases: readonly Case[] = [
@@ -68,16 +70,18 @@ const cases: readonly Case[] = [
         config,
         env: secrets,
         shutdownTimeoutMs: 20_000,
+        ports: [5432],
       },
     },
     image: 'registry.example.com:5000/shop:1.2',
+    egress: () => [5432, 7422],
   },
   {
     title: 'a release with settings of its own, and names that YAML 1.1 takes for something else',
     options: {
       settings: kubernetesSchema.parse({
         ...required,
-        nats_leaf_url: 'nats://nats:7422',
+        nats_leaf_url: 'nats://nats:443',
         context: 'one-{region}',
         namespace: 'on',
       }),
@@ -88,9 +92,12 @@ const cases: readonly Case[] = [
         config: `${config}http: { shutdown_timeout: 40s }\n`,
         env: { ...secrets, NUMBER: '1' },
         shutdownTimeoutMs: 40_000,
+        ports: [8443, 6432, 8443],
       },
+      otherPorts: new Map([['no', [4318]]]),
     },
     image: `shop:1_2@sha256:${'a'.repeat(64)}`,
+    egress: ({ region }) => (region === 'no' ? [443, 4318, 6432, 8443] : [443, 6432, 8443]),
   },
 ]
 
@@ -268,6 +275,16 @@ describe.each(cases)('$title', (one) => {
       expect(headless?.spec?.clusterIP).toBe('None')
       const account = oneOf(objects, 'ServiceAccount').metadata.name
       expect(spec!.template.spec!.serviceAccountName).toBe(account)
+    }
+  })
+
+  test('lets pods ask for names, and connect to the ports that they use only', () => {
+    for (const { edge, objects } of rendered) {
+      const { egress } = oneOf(objects, 'NetworkPolicy').spec!
+      expect(egress).toEqual([
+        { ports: ['UDP', 'TCP'].map((protocol) => ({ protocol, port: 53 })) },
+        { ports: one.egress(edge).map((port) => ({ protocol: 'TCP', port })) },
+      ])
     }
   })
 

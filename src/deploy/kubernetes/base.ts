@@ -205,7 +205,7 @@ function autoscaler(): Manifest {
   }
 }
 
-/** Callers reach the API, and edges reach names, the store, NATS, and the keys that sign tokens; nothing else. */
+/** Callers reach the API, and edges reach names; what else a release reaches, its overlays add. */
 function networkPolicy(): Manifest {
   return {
     apiVersion: 'networking.k8s.io/v1',
@@ -215,10 +215,7 @@ function networkPolicy(): Manifest {
       podSelector: { matchLabels: labels },
       policyTypes: ['Ingress', 'Egress'],
       ingress: [{ ports: [tcp(httpPort)] }],
-      egress: [
-        { ports: [{ protocol: 'UDP', port: 53 }, tcp(53)] },
-        { ports: [tcp(5432), tcp(natsPort), tcp(7422), tcp(443)] },
-      ],
+      egress: [{ ports: [{ protocol: 'UDP', port: 53 }, tcp(53)] }],
     },
   }
 }

@@ -2,9 +2,11 @@ import { mkdtemp, readFile, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { CommandError, type RunCommand } from '../command.ts'
 import { Releases, type Release } from '../releases.ts'
 import { RolloutError } from '../target.ts'
+import { patchedPorts } from './egress.ts'
 import { KubernetesTarget } from './kubernetes-target.ts'
 import { kubernetesSchema } from './settings.ts'
 
@@ -25,12 +27,19 @@ let releases: Releases
 /** What `kubectl` was told, without the directory; a call that matches `failing` fails. */
 let told: string[]
 let failing: RegExp | undefined
+/** The port of the store, and what the region us could connect to each time that an overlay was applied. */
+let storePort: number
+let open: (readonly number[])[]
 let target: KubernetesTarget
 
-const run: RunCommand = (program, args) => {
+const run: RunCommand = async (program, args) => {
   const line = [program, ...args].join(' ').replaceAll(directory, '')
   told.push(line)
-  return failing?.test(line) ? Promise.reject(new CommandError('it failed')) : Promise.resolve('2 of 2')
+  if (/apply -k .*\/us$/.test(line)) {
+    open.push(patchedPorts(parse(await readFile(join(args.at(-1)!, 'egress.yaml'), 'utf8'))))
+  }
+  if (failing?.test(line)) throw new CommandError('it failed')
+  return '2 of 2'
 }
 
 beforeEach(async () => {
@@ -39,11 +48,13 @@ beforeEach(async () => {
   releases = new Releases(directory)
   told = []
   failing = undefined
+  storePort = 5432
+  open = []
   target = new KubernetesTarget(directory, settings, run)
 })
 
 function release(image: string): Promise<Release> {
-  const env = { RATING_DB_URL: 'postgres://rating:hidden@db/rating' }
+  const env = { RATING_DB_URL: `postgres://rating:hidden@db:${storePort}/rating` }
   return releases.create({ image, config, env }, { key: 'k', now: new Date(0) })
 }
 
@@ -81,11 +92,34 @@ test('when a region does not become ready, it and those before it go back', asyn
   expect((await releases.list()).map(({ status }) => status)).toEqual(['live', 'failed'])
 })
 
+test('while pods are replaced, those before reach their store, too', async () => {
+  await rollOut('shop:1')
+  storePort = 6432
+  await rollOut('shop:2')
+  expect(open).toEqual([
+    [5432, 7422],
+    [5432, 6432, 7422],
+    [6432, 7422],
+  ])
+})
+
+test('when a release goes back, the pods that it replaces reach their store, too', async () => {
+  await rollOut('shop:1')
+  storePort = 6432
+  open = []
+  failing = /context us .* rollout status/
+  await expect(rollOut('shop:2')).rejects.toThrow(RolloutError)
+  expect(open).toEqual([
+    [5432, 6432, 7422],
+    [5432, 6432, 7422],
+  ])
+})
+
 test('secrets stand in one file, which its owner only can read, and in no argument', async () => {
   await rollOut('shop:1')
   const file = join(kustomizeDir(1), 'overlays/us/edge.env')
   expect(await readFile(file, 'utf8')).toMatch(
-    /^OPENCLAW_HASH_KEY=[0-9a-f]{64}\nRATING_DB_URL=postgres:\/\/rating:hidden@db\/rating\n$/,
+    /^OPENCLAW_HASH_KEY=[0-9a-f]{64}\nRATING_DB_URL=postgres:\/\/rating:hidden@db:5432\/rating\n$/,
   )
   expect((await stat(file)).mode & 0o777).toBe(0o600)
   expect(told.join('\n')).not.toContain('hidden')

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { parse } from 'yaml'
 import { CommandError, runCommand, type RunCommand } from '../command.ts'
 import { readConfig } from '../config-check.ts'
 import { removeEdges, writeEdges, type EdgeAddress } from '../edges-file.ts'
@@ -10,7 +11,8 @@ import { Releases, type Release } from '../releases.ts'
 import { rollOutByRegion } from '../rollout.ts'
 import type { Finding, LogOptions, Progress, ProvisionedEdge, RolloutOptions, Target } from '../target.ts'
 import { appName, edgeContainer } from './base.ts'
-import { kustomizeFiles, overlayOf } from './kustomization.ts'
+import { edgePorts, patchedPorts } from './egress.ts'
+import { egressFileOf, kustomizeFiles, overlayOf, type KustomizeFiles } from './kustomization.ts'
 import { inRegion, type KubernetesSettings } from './settings.ts'
 
 const statefulSet = `statefulset/${appName}`
@@ -65,9 +67,10 @@ export class KubernetesTarget implements Target {
   ): Promise<readonly EdgeAddress[]> {
     const releases = new Releases(this.#projectDir)
     const { edges } = await readProject(this.#projectDir)
+    const running = await releases.live()
     await rollOutByRegion(releases, release, {
       regions: edges.map(({ region }) => region),
-      prepare: (one) => this.#write(one),
+      prepare: (one) => this.#write(one, one.number === release.number ? running : release),
       apply: (one, region) => this.#apply(one, region, { readyTimeoutMs, onProgress }),
       onProgress,
     })
@@ -122,32 +125,58 @@ export class KubernetesTarget implements Target {
     await rm(join(this.#projectDir, '.openclaw'), { recursive: true, force: true })
   }
 
-  /** Writes what a release is in Kubernetes. */
-  async #write({ number }: Release): Promise<void> {
-    const releases = new Releases(this.#projectDir)
-    const contents = await releases.contents(number)
+  /** Writes what a release is in Kubernetes, while its pods take the place of another's. */
+  async #write({ number }: Release, other: Release | undefined): Promise<void> {
     const { edges } = await readProject(this.#projectDir)
-    const env = { OPENCLAW_HASH_KEY: await this.hashKey(), ...contents.env }
-    const { http } = readConfig(contents.config, { file: releases.configFile(number), env })
-    const release = { ...contents, number, env, shutdownTimeoutMs: http.shutdownTimeoutMs }
-    for (const [name, text] of kustomizeFiles({ settings: this.#settings, edges, release })) {
+    const otherPorts = new Map<string, readonly number[]>()
+    for (const { region } of edges) if (other) otherPorts.set(region, await this.#portsOf(other, region))
+    for (const [name, text] of await this.#render(number, otherPorts)) {
       const file = join(this.#filesOf(number), name)
       await mkdir(dirname(file), { recursive: true, mode: 0o700 })
       await replaceFile(file, text, 0o600)
     }
   }
 
+  async #render(number: number, otherPorts: ReadonlyMap<string, readonly number[]>): Promise<KustomizeFiles> {
+    const releases = new Releases(this.#projectDir)
+    const contents = await releases.contents(number)
+    const { edges } = await readProject(this.#projectDir)
+    const env = { OPENCLAW_HASH_KEY: await this.hashKey(), ...contents.env }
+    const config = readConfig(contents.config, { file: releases.configFile(number), env })
+    const { shutdownTimeoutMs } = config.http
+    const release = { ...contents, number, env, shutdownTimeoutMs, ports: edgePorts(config, env) }
+    return kustomizeFiles({ settings: this.#settings, edges, release, otherPorts })
+  }
+
+  /** The ports that pods of a release connect to, as it was written. */
+  async #portsOf({ number }: Release, region: string): Promise<readonly number[]> {
+    const file = join(this.#filesOf(number), egressFileOf(region))
+    return existsSync(file) ? patchedPorts(parse(await readFile(file, 'utf8'))) : []
+  }
+
   async #apply(
-    { number }: Release,
+    release: Release,
     region: string,
     { readyTimeoutMs, onProgress }: RolloutOptions,
   ): Promise<void> {
-    await this.#kubectl(region, ['apply', '-k', join(this.#filesOf(number), overlayOf(region))])
+    const apply = ['apply', '-k', join(this.#filesOf(release.number), overlayOf(region))]
+    await this.#kubectl(region, apply)
     await this.#kubectl(
       region,
       ['rollout', 'status', statefulSet, `--timeout=${Math.ceil(readyTimeoutMs / 1000)}s`],
       { onLine: (line) => onProgress(`${region}: ${line}`) },
     )
+    if (await this.#closePorts(release, region)) await this.#kubectl(region, apply)
+  }
+
+  /** Takes away ports that only the pods before connected to, which are gone now; answers whether there were any. */
+  async #closePorts({ number }: Release, region: string): Promise<boolean> {
+    const name = egressFileOf(region)
+    const file = join(this.#filesOf(number), name)
+    const text = (await this.#render(number, new Map())).get(name)!
+    if (text === (await readFile(file, 'utf8'))) return false
+    await replaceFile(file, text, 0o600)
+    return true
   }
 
   #filesOf(number: number): string {

@@ -21,6 +21,7 @@ const files = kustomizeFiles({
     config: 'token_buckets: { us: { capacity: 5, refill_per_sec: 1 } }\nauth: { mode: off }\n',
     env: { SECRET: 'a=b#c' },
     shutdownTimeoutMs: 20_000,
+    ports: [5432],
   },
 })
 

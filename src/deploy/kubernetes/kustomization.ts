@@ -13,6 +13,7 @@ import {
   natsPort,
   type Manifest,
 } from './base.ts'
+import { egressPatch, leafPort } from './egress.ts'
 import { inRegion, type KubernetesSettings } from './settings.ts'
 
 /** Files by their path below the directory that `kubectl` is given an overlay of. */
@@ -28,7 +29,11 @@ export interface KustomizeOptions {
     readonly config: string
     readonly env: EdgeEnvironment
     readonly shutdownTimeoutMs: number
+    /** TCP ports that its edges connect to. */
+    readonly ports: readonly number[]
   }
+  /** Ports that pods of another release connect to, which are replaced: by region. */
+  readonly otherPorts?: ReadonlyMap<string, readonly number[]>
 }
 
 /** The overlay of a region. */
@@ -36,8 +41,13 @@ export function overlayOf(region: string): string {
   return `overlays/${region}`
 }
 
+/** The part of an overlay that says which ports its edges connect to. */
+export function egressFileOf(region: string): string {
+  return `${overlayOf(region)}/egress.yaml`
+}
+
 /** A base that is the same everywhere, and an overlay for each region. Only `edge.env` of each overlay holds secrets. */
-export function kustomizeFiles({ settings, edges, release }: KustomizeOptions): KustomizeFiles {
+export function kustomizeFiles({ settings, edges, release, otherPorts }: KustomizeOptions): KustomizeFiles {
   const base = baseManifests({ shutdownTimeoutSec: Math.ceil(release.shutdownTimeoutMs / 1000) })
   const files = new Map<string, string>()
   for (const manifest of base) files.set(`base/${fileOf(manifest)}`, manifestYaml(manifest))
@@ -45,6 +55,9 @@ export function kustomizeFiles({ settings, edges, release }: KustomizeOptions): 
   for (const edge of edges) {
     for (const [name, text] of overlay(edge, settings, release))
       files.set(`${overlayOf(edge.region)}/${name}`, text)
+    const leaf = leafPort(inRegion(settings.nats_leaf_url, edge.region))
+    const egress = egressPatch([leaf, ...release.ports, ...(otherPorts?.get(edge.region) ?? [])])
+    files.set(egressFileOf(edge.region), manifestYaml(egress))
   }
   return files
 }
@@ -96,7 +109,10 @@ function overlay(
         images: [{ name: imagePlaceholder, ...imageParts(release.image) }],
         configMapGenerator: [{ name: appName, files: ['config.yaml', 'nats.conf'] }],
         secretGenerator: [{ name: appName, envs: ['edge.env'] }],
-        patches: [{ path: 'edge.yaml' }],
+        patches: [
+          { path: 'edge.yaml' },
+          { path: 'egress.yaml', target: { kind: 'NetworkPolicy', name: appName } },
+        ],
       }),
     ],
     [

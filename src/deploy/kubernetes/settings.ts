@@ -4,6 +4,8 @@ import { z } from 'zod'
 const perRegion = (allowed: string, pattern: RegExp): z.ZodString =>
   z.string().max(512).regex(pattern, `not allowed; allowed: ${allowed}`)
 
+const allowedLeafUrl = 'nats-leaf://host:port or tls://host:port, without credentials'
+
 /** What `openclaw.yaml` says of Kubernetes. */
 export const kubernetesSchema = z.strictObject({
   /** The context of `kubectl` for a region. */
@@ -15,9 +17,9 @@ export const kubernetesSchema = z.strictObject({
   /** Where callers reach a region. */
   url: perRegion('an http:// or https:// URL', /^https?:\/\/[^\s/]+$/),
   /** The leaf node port of the region's NATS. */
-  nats_leaf_url: perRegion(
-    'nats-leaf://host:port or tls://host:port, without credentials',
-    /^(?:nats|nats-leaf|tls):\/\/[^\s/@]+$/,
+  nats_leaf_url: perRegion(allowedLeafUrl, /^(?:nats|nats-leaf|tls):\/\/[^\s/?#@]+$/).refine(
+    (url) => URL.canParse(inRegion(url, 'region')),
+    `not allowed; allowed: ${allowedLeafUrl}`,
   ),
   /** The domain of that NATS's JetStream. */
   jetstream_domain: z
