@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { CommandError, type RunCommand } from '../command.ts'
+import { ProjectError, type WantedEdge } from '../project.ts'
 import { Releases, type Release } from '../releases.ts'
 import { RolloutError } from '../target.ts'
 import { patchedPorts } from './egress.ts'
@@ -130,6 +131,18 @@ test('what is missing for a release is said at once', async () => {
     await target.missing([], { hasStore: false, saysWhoMayCall: false, env: { A: '1\n2' } }),
   ).toHaveLength(3)
   expect(await target.missing([], { hasStore: true, saysWhoMayCall: true, env: {} })).toEqual([])
+})
+
+const complete = { hasStore: true, saysWhoMayCall: true, env: {} }
+const edgesIn = (...regions: string[]): WantedEdge[] => regions.map((region) => ({ region, size: 'small' }))
+
+test('a region whose name can stand in no label is refused, before anything is written', async () => {
+  const problem =
+    'the region "us-" is not allowed on this target, where it is the label of objects; allowed: a name that does not end with -'
+  expect(await target.missing(edgesIn('us-', 'eu'), complete)).toEqual([problem])
+  await expect(target.provision(edgesIn('us-'))).rejects.toThrow(new ProjectError(problem))
+  expect(await readFile(join(directory, 'openclaw.yaml'), 'utf8')).toBe(project)
+  expect(await target.missing(edgesIn('0', 'a--b', 'a'.repeat(63)), complete)).toEqual([])
 })
 
 test('a cluster that is not reached is a finding', async () => {

@@ -6,13 +6,14 @@ import { parse } from 'yaml'
 import { CommandError, runCommand, type RunCommand } from '../command.ts'
 import { readConfig } from '../config-check.ts'
 import { removeEdges, writeEdges, type EdgeAddress } from '../edges-file.ts'
-import { readProject, replaceFile, wantEdges, type WantedEdge } from '../project.ts'
+import { ProjectError, readProject, replaceFile, wantEdges, type WantedEdge } from '../project.ts'
 import { Releases, type Release } from '../releases.ts'
 import { rollOutByRegion } from '../rollout.ts'
 import type { Finding, LogOptions, Progress, ProvisionedEdge, RolloutOptions, Target } from '../target.ts'
 import { appName, edgeContainer } from './base.ts'
 import { edgePorts, patchedPorts } from './egress.ts'
 import { egressFileOf, kustomizeFiles, overlayOf, type KustomizeFiles } from './kustomization.ts'
+import { placementProblems } from './placement.ts'
 import { inRegion, type KubernetesSettings } from './settings.ts'
 
 const statefulSet = `statefulset/${appName}`
@@ -31,6 +32,9 @@ export class KubernetesTarget implements Target {
   }
 
   async provision(edges: readonly WantedEdge[]): Promise<ProvisionedEdge[]> {
+    const { edges: before } = await readProject(this.#projectDir)
+    const problems = placementProblems(regionsOf([...before, ...edges]))
+    if (problems.length > 0) throw new ProjectError(problems.join('\n'))
     const project = await wantEdges(this.#projectDir, edges)
     return project.edges.map((edge) => ({ ...edge, url: inRegion(this.#settings.url, edge.region) }))
   }
@@ -44,8 +48,9 @@ export class KubernetesTarget implements Target {
     return readFile(file, 'utf8')
   }
 
-  missing(_edges: readonly WantedEdge[], release: Parameters<Target['missing']>[1]): Promise<string[]> {
+  missing(edges: readonly WantedEdge[], release: Parameters<Target['missing']>[1]): Promise<string[]> {
     return Promise.resolve([
+      ...placementProblems(regionsOf(edges)),
       ...(release.hasStore
         ? []
         : ['edges of several machines need a store that they share: give --env RATING_DB_URL=postgres://…']),
@@ -205,4 +210,8 @@ export class KubernetesTarget implements Target {
     const { context, namespace } = this.#settings
     return this.#run('kubectl', ['--context', inRegion(context, region), '-n', namespace, ...args], options)
   }
+}
+
+function regionsOf(edges: readonly WantedEdge[]): string[] {
+  return [...new Set(edges.map(({ region }) => region))]
 }
