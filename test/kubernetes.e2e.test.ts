@@ -14,7 +14,7 @@ import {
   type KustomizeFiles,
   type KustomizeOptions,
 } from '../src/deploy/kubernetes/kustomization.ts'
-import { kubernetesSchema } from '../src/deploy/kubernetes/settings.ts'
+import { inRegion, kubernetesSchema } from '../src/deploy/kubernetes/settings.ts'
 import type { WantedEdge } from '../src/deploy/project.ts'
 import { writeKubernetesStack } from '../src/deploy/observability/kubernetes-stack.ts'
 import { kubectl } from './support/kubectl.ts'
@@ -83,7 +83,7 @@ const cases: readonly Case[] = [
         ...required,
         nats_leaf_url: 'nats://nats:443',
         context: 'one-{region}',
-        namespace: 'on',
+        namespace: '{region}',
       }),
       edges: ['no', '0b11', '1e3', '012'].map((region): WantedEdge => ({ region, size: 'medium' })),
       release: {
@@ -183,10 +183,11 @@ describe.each(cases)('$title', (one) => {
 
   test('has all that a region needs, in its namespace, with its label', () => {
     for (const { edge, objects } of rendered) {
+      const namespace = inRegion(settings.namespace, edge.region)
       expect(objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`).toSorted()).toEqual([
         expect.stringMatching(/^ConfigMap openclaw-edge-[a-z0-9]{10}$/),
         `HorizontalPodAutoscaler ${app}`,
-        `Namespace ${settings.namespace}`,
+        `Namespace ${namespace}`,
         `NetworkPolicy ${app}`,
         `PodDisruptionBudget ${app}`,
         expect.stringMatching(/^Secret openclaw-edge-[a-z0-9]{10}$/),
@@ -196,7 +197,7 @@ describe.each(cases)('$title', (one) => {
         `StatefulSet ${app}`,
       ])
       for (const { kind, metadata } of objects) {
-        if (kind !== 'Namespace') expect(metadata.namespace).toBe(settings.namespace)
+        if (kind !== 'Namespace') expect(metadata.namespace).toBe(namespace)
         expect(metadata.labels).toMatchObject({ 'openclaw/region': edge.region })
       }
     }

@@ -145,6 +145,55 @@ test('a region whose name can stand in no label is refused, before anything is w
   expect(await target.missing(edgesIn('0', 'a--b', 'a'.repeat(63)), complete)).toEqual([])
 })
 
+test('regions that would replace each other are refused, with what to do, before anything is written', async () => {
+  const shared = new KubernetesTarget(directory, { ...settings, context: 'prod' }, run)
+  const problem =
+    'the regions us, eu would replace each other: openclaw.yaml gives them the same kubernetes.context (prod) and kubernetes.namespace (openclaw); have {region} in one of them, such as namespace: openclaw-{region} if they share a cluster'
+  expect(await shared.missing(edgesIn('us', 'eu'), complete)).toEqual([problem])
+  expect(await shared.missing(edgesIn('us'), complete)).toEqual([])
+  await expect(shared.provision(edgesIn('ap'))).rejects.toThrow(
+    new ProjectError(problem.replace('us, eu', 'us, eu, ap')),
+  )
+  expect(await readFile(join(directory, 'openclaw.yaml'), 'utf8')).toBe(project)
+})
+
+test('regions share a cluster in namespaces of their own', async () => {
+  const shared = kubernetesSchema.parse({ ...settings, context: 'prod', namespace: 'shop-{region}' })
+  target = new KubernetesTarget(directory, shared, run)
+  expect(await target.missing(edgesIn('us', 'eu'), complete)).toEqual([])
+  await rollOut('shop:1')
+  expect(told.map((line) => line.split(' ').slice(1, 5).join(' '))).toEqual([
+    '--context prod -n shop-us',
+    '--context prod -n shop-us',
+    '--context prod -n shop-eu',
+    '--context prod -n shop-eu',
+  ])
+  expect(await target.remains()).toContain('openclaw-edge of eu (namespace shop-eu)')
+  failing = /namespace|shop-eu/
+  const [, eu] = await target.examine(edgesIn('us', 'eu'))
+  expect(eu?.advice).toBe('check: kubectl --context prod -n shop-eu get pods')
+})
+
+test('a namespace that a region makes too long is refused', async () => {
+  const long = kubernetesSchema.parse({ ...settings, namespace: 'shop-{region}' })
+  target = new KubernetesTarget(directory, long, run)
+  const region = 'a'.repeat(59)
+  expect(await target.missing(edgesIn(region, 'eu'), complete)).toEqual([
+    `the namespace "shop-${region}" of the region ${region} is not allowed; allowed: up to 63 small letters, digits or -: shorten kubernetes.namespace of openclaw.yaml`,
+  ])
+})
+
+test.each(['shop', '{region}', 'shop-{region}', '{region}-0'])('the namespace %s is allowed', (namespace) => {
+  expect(kubernetesSchema.parse({ ...settings, namespace }).namespace).toBe(namespace)
+})
+
+test.each(['', 'Shop', 'shop-', '-{region}', 'shop_{region}', '{regions}', 'a'.repeat(64)])(
+  'the namespace %j is not allowed',
+  (namespace) => {
+    expect(kubernetesSchema.safeParse({ ...settings, namespace }).success).toBe(false)
+  },
+)
+
 test('a cluster that is not reached is a finding', async () => {
   failing = /context eu/
   const findings = await target.examine([

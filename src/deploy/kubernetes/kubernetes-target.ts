@@ -33,7 +33,7 @@ export class KubernetesTarget implements Target {
 
   async provision(edges: readonly WantedEdge[]): Promise<ProvisionedEdge[]> {
     const { edges: before } = await readProject(this.#projectDir)
-    const problems = placementProblems(regionsOf([...before, ...edges]))
+    const problems = placementProblems(this.#settings, regionsOf([...before, ...edges]))
     if (problems.length > 0) throw new ProjectError(problems.join('\n'))
     const project = await wantEdges(this.#projectDir, edges)
     return project.edges.map((edge) => ({ ...edge, url: inRegion(this.#settings.url, edge.region) }))
@@ -50,7 +50,7 @@ export class KubernetesTarget implements Target {
 
   missing(edges: readonly WantedEdge[], release: Parameters<Target['missing']>[1]): Promise<string[]> {
     return Promise.resolve([
-      ...placementProblems(regionsOf(edges)),
+      ...placementProblems(this.#settings, regionsOf(edges)),
       ...(release.hasStore
         ? []
         : ['edges of several machines need a store that they share: give --env RATING_DB_URL=postgres://…']),
@@ -108,12 +108,12 @@ export class KubernetesTarget implements Target {
     const { edges } = await readProject(this.#projectDir)
     const { namespace } = this.#settings
     return [
-      ...edges.map(({ region }) => `${appName} of ${region} (namespace ${namespace})`),
+      ...edges.map(({ region }) => `${appName} of ${region} (namespace ${inRegion(namespace, region)})`),
       `releases and secrets (${join(this.#projectDir, '.openclaw')})`,
     ]
   }
 
-  /** The namespace stays if it holds anything else. */
+  /** The namespace stays: it may hold other things. */
   async destroy(onProgress: Progress): Promise<void> {
     const { edges } = await readProject(this.#projectDir)
     for (const { region } of edges) {
@@ -201,14 +201,18 @@ export class KubernetesTarget implements Target {
       return { about, state: 'problem', detail: text.trim(), advice: `openclaw logs --region ${about}` }
     } catch (error) {
       if (!(error instanceof CommandError)) throw error
-      const advice = `check: kubectl --context ${inRegion(this.#settings.context, about)} get pods`
+      const advice = `check: kubectl ${this.#placeOf(about).join(' ')} get pods`
       return { about, state: 'problem', detail: error.message, advice }
     }
   }
 
   #kubectl(region: string, args: readonly string[], options?: Parameters<RunCommand>[2]): Promise<string> {
+    return this.#run('kubectl', [...this.#placeOf(region), ...args], options)
+  }
+
+  #placeOf(region: string): string[] {
     const { context, namespace } = this.#settings
-    return this.#run('kubectl', ['--context', inRegion(context, region), '-n', namespace, ...args], options)
+    return ['--context', inRegion(context, region), '-n', inRegion(namespace, region)]
   }
 }
 

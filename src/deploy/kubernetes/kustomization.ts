@@ -71,6 +71,7 @@ function overlay(
 ): [string, string][] {
   const { cpus, memoryMiB } = sizes[size]
   const memory = `${memoryMiB}Mi`
+  const namespace = inRegion(settings.namespace, region)
   const patch = {
     apiVersion: 'apps/v1',
     kind: 'StatefulSet',
@@ -103,7 +104,7 @@ function overlay(
       'kustomization.yaml',
       manifestYaml({
         ...kustomization,
-        namespace: settings.namespace,
+        namespace,
         resources: ['namespace.yaml', '../../base'],
         labels: [{ pairs: { 'openclaw/region': region }, includeTemplates: true }],
         images: [{ name: imagePlaceholder, ...imageParts(release.image) }],
@@ -115,10 +116,7 @@ function overlay(
         ],
       }),
     ],
-    [
-      'namespace.yaml',
-      manifestYaml({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: settings.namespace } }),
-    ],
+    ['namespace.yaml', manifestYaml({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })],
     ['edge.yaml', manifestYaml(patch)],
     ['config.yaml', config],
     ['nats.conf', leafConfig(inRegion(settings.nats_leaf_url, region))],

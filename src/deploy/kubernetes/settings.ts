@@ -4,6 +4,7 @@ import { z } from 'zod'
 const perRegion = (allowed: string, pattern: RegExp): z.ZodString =>
   z.string().max(512).regex(pattern, `not allowed; allowed: ${allowed}`)
 
+export const namespacePattern = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 const allowedLeafUrl = 'nats-leaf://host:port or tls://host:port, without credentials'
 
 /** What `openclaw.yaml` says of Kubernetes. */
@@ -12,7 +13,10 @@ export const kubernetesSchema = z.strictObject({
   context: perRegion('the name of a context of kubectl', /^\S+$/).default('{region}'),
   namespace: z
     .string()
-    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'not allowed; allowed: the name of a namespace')
+    .refine(
+      (namespace) => namespacePattern.test(inRegion(namespace, 'r')),
+      'not allowed; allowed: the name of a namespace',
+    )
     .default('openclaw'),
   /** Where callers reach a region. */
   url: perRegion('an http:// or https:// URL', /^https?:\/\/[^\s/]+$/),
@@ -32,4 +36,8 @@ export type KubernetesSettings = z.output<typeof kubernetesSchema>
 /** A setting for one region. */
 export function inRegion(setting: string, region: string): string {
   return setting.replaceAll('{region}', region)
+}
+
+export function isPerRegion(setting: string): boolean {
+  return setting.includes('{region}')
 }
