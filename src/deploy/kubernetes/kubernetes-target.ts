@@ -15,8 +15,8 @@ import { edgePorts, patchedPorts } from './egress.ts'
 import { egressFileOf, kustomizeFiles, overlayOf, type KustomizeFiles } from './kustomization.ts'
 import { placementProblems } from './placement.ts'
 import { inRegion, type KubernetesSettings } from './settings.ts'
+import { deleteStuckPods, podSelector, statefulSet } from './stateful-set.ts'
 
-const statefulSet = `statefulset/${appName}`
 const hashKeyBytes = 32
 
 /** Edges as StatefulSets, one in the cluster of each region; `kubectl` and its contexts reach the clusters. */
@@ -88,7 +88,7 @@ export class KubernetesTarget implements Target {
   }
 
   async logs({ regions, lines, follow, onLine }: LogOptions): Promise<void> {
-    const args = ['logs', '-l', `app.kubernetes.io/name=${appName}`, '-c', edgeContainer, `--tail=${lines}`]
+    const args = ['logs', '-l', podSelector, '-c', edgeContainer, `--tail=${lines}`]
     await Promise.all(
       regions.map((region) =>
         this.#kubectl(region, [...args, ...(follow ? ['--follow', '--max-log-requests=20'] : [])], {
@@ -166,6 +166,7 @@ export class KubernetesTarget implements Target {
   ): Promise<void> {
     const apply = ['apply', '-k', join(this.#filesOf(release.number), overlayOf(region))]
     await this.#kubectl(region, apply)
+    await deleteStuckPods((args) => this.#kubectl(region, args))
     await this.#kubectl(
       region,
       ['rollout', 'status', statefulSet, `--timeout=${Math.ceil(readyTimeoutMs / 1000)}s`],
