@@ -34,6 +34,8 @@ const replicasMax = 6
 const cpuPercent = 70
 /** Until every proxy knows that a pod goes, new requests still come to it. */
 const preStopSec = 5
+/** How long a pod has to be ready before the next is replaced. */
+const minReadySec = 5
 
 const labels = { 'app.kubernetes.io/name': appName }
 
@@ -94,14 +96,14 @@ function statefulSet(shutdownTimeoutSec: number): Manifest {
       selector: { matchLabels: labels },
       podManagementPolicy: 'OrderedReady',
       updateStrategy: { type: 'RollingUpdate' },
-      minReadySeconds: 5,
+      minReadySeconds: minReadySec,
       template: {
         metadata: { labels },
         spec: {
           serviceAccountName: appName,
           automountServiceAccountToken: false,
           enableServiceLinks: false,
-          terminationGracePeriodSeconds: preStopSec + shutdownTimeoutSec + 15,
+          terminationGracePeriodSeconds: graceSec(shutdownTimeoutSec),
           securityContext: {
             runAsNonRoot: true,
             runAsUser: edgeUser,
@@ -127,6 +129,16 @@ function statefulSet(shutdownTimeoutSec: number): Manifest {
       },
     },
   }
+}
+
+/** How long a pod may take to end: proxies turn away, requests and the last ratings are finished, the sidecar ends. */
+function graceSec(shutdownTimeoutSec: number): number {
+  return preStopSec + shutdownTimeoutSec + 15
+}
+
+/** How long it may take until another is in the place of a pod, and the next can be replaced. */
+export function replacementSec(times: { shutdownTimeoutSec: number; readyTimeoutSec: number }): number {
+  return graceSec(times.shutdownTimeoutSec) + times.readyTimeoutSec + minReadySec
 }
 
 function edge(): Part {

@@ -76,9 +76,9 @@ test('regions follow one after the other, each when the one before is ready', as
   ])
   expect(told.filter((line) => /apply|rollout/.test(line))).toEqual([
     'kubectl --context us -n openclaw apply -k /.openclaw/releases/1/kubernetes/overlays/us',
-    'kubectl --context us -n openclaw rollout status statefulset/openclaw-edge --timeout=90s',
+    'kubectl --context us -n openclaw rollout status statefulset/openclaw-edge --timeout=125s',
     'kubectl --context eu -n openclaw apply -k /.openclaw/releases/1/kubernetes/overlays/eu',
-    'kubectl --context eu -n openclaw rollout status statefulset/openclaw-edge --timeout=90s',
+    'kubectl --context eu -n openclaw rollout status statefulset/openclaw-edge --timeout=125s',
   ])
   expect((await releases.live())?.number).toBe(1)
 })

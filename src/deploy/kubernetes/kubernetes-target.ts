@@ -3,19 +3,21 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parse } from 'yaml'
+import type { EdgeConfig } from '../../config/edge-config.ts'
 import { CommandError, runCommand, type RunCommand } from '../command.ts'
 import { readConfig } from '../config-check.ts'
 import { removeEdges, writeEdges, type EdgeAddress } from '../edges-file.ts'
+import type { EdgeEnvironment } from '../environment.ts'
 import { ProjectError, readProject, replaceFile, wantEdges, type WantedEdge } from '../project.ts'
-import { Releases, type Release } from '../releases.ts'
+import { Releases, type Release, type ReleaseContents } from '../releases.ts'
 import { rollOutByRegion } from '../rollout.ts'
 import type { Finding, LogOptions, Progress, ProvisionedEdge, RolloutOptions, Target } from '../target.ts'
-import { appName, edgeContainer } from './base.ts'
+import { appName, edgeContainer, replacementSec } from './base.ts'
 import { edgePorts, patchedPorts } from './egress.ts'
 import { egressFileOf, kustomizeFiles, overlayOf, type KustomizeFiles } from './kustomization.ts'
 import { placementProblems } from './placement.ts'
 import { inRegion, type KubernetesSettings } from './settings.ts'
-import { deleteStuckPods, podSelector, statefulSet } from './stateful-set.ts'
+import { deleteStuckPods, podSelector, statefulSet, untilRolledOut, type Kubectl } from './stateful-set.ts'
 
 const hashKeyBytes = 32
 
@@ -143,14 +145,26 @@ export class KubernetesTarget implements Target {
   }
 
   async #render(number: number, otherPorts: ReadonlyMap<string, readonly number[]>): Promise<KustomizeFiles> {
-    const releases = new Releases(this.#projectDir)
-    const contents = await releases.contents(number)
+    const contents = await new Releases(this.#projectDir).contents(number)
     const { edges } = await readProject(this.#projectDir)
-    const env = { OPENCLAW_HASH_KEY: await this.hashKey(), ...contents.env }
-    const config = readConfig(contents.config, { file: releases.configFile(number), env })
+    const env = await this.#environmentOf(contents)
+    const config = await this.#configOf(number)
     const { shutdownTimeoutMs } = config.http
     const release = { ...contents, number, env, shutdownTimeoutMs, ports: edgePorts(config, env) }
     return kustomizeFiles({ settings: this.#settings, edges, release, otherPorts })
+  }
+
+  async #environmentOf({ env }: ReleaseContents): Promise<EdgeEnvironment> {
+    return { OPENCLAW_HASH_KEY: await this.hashKey(), ...env }
+  }
+
+  async #configOf(number: number): Promise<EdgeConfig> {
+    const releases = new Releases(this.#projectDir)
+    const contents = await releases.contents(number)
+    return readConfig(contents.config, {
+      file: releases.configFile(number),
+      env: await this.#environmentOf(contents),
+    })
   }
 
   /** The ports that pods of a release connect to, as it was written. */
@@ -166,12 +180,14 @@ export class KubernetesTarget implements Target {
   ): Promise<void> {
     const apply = ['apply', '-k', join(this.#filesOf(release.number), overlayOf(region))]
     await this.#kubectl(region, apply)
-    await deleteStuckPods((args) => this.#kubectl(region, args))
-    await this.#kubectl(
-      region,
-      ['rollout', 'status', statefulSet, `--timeout=${Math.ceil(readyTimeoutMs / 1000)}s`],
-      { onLine: (line) => onProgress(`${region}: ${line}`) },
-    )
+    const kubectl: Kubectl = (args, options) => this.#kubectl(region, args, options)
+    await deleteStuckPods(kubectl)
+    const { http } = await this.#configOf(release.number)
+    const podTimeoutSec = replacementSec({
+      shutdownTimeoutSec: Math.ceil(http.shutdownTimeoutMs / 1000),
+      readyTimeoutSec: Math.ceil(readyTimeoutMs / 1000),
+    })
+    await untilRolledOut(kubectl, podTimeoutSec, (line) => onProgress(`${region}: ${line}`))
     if (await this.#closePorts(release, region)) await this.#kubectl(region, apply)
   }
 

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
-import { deleteStuckPods, type Kubectl } from './stateful-set.ts'
+import { CommandError } from '../command.ts'
+import { deleteStuckPods, untilRolledOut, type Kubectl } from './stateful-set.ts'
 
 /** Lines of pods: name, revision, whether it is ready. */
 let pods: string[]
@@ -52,4 +53,36 @@ test('pods that are ready, and new ones, are left alone', async () => {
   pods = []
   await deleteStuckPods(kubectl)
   expect(deleted()).toEqual([])
+})
+
+/** A rollout whose counts of replaced and of available pods are these, whenever somebody looks. */
+function rolloutOf(counts: readonly string[], failures: number): { kubectl: Kubectl; waits: string[] } {
+  const left = [...counts]
+  const waits: string[] = []
+  return {
+    waits,
+    kubectl: (args) => {
+      if (args[0] === 'get') return Promise.resolve(left.shift() ?? '')
+      waits.push(args.join(' '))
+      if (waits.length > failures) return Promise.resolve('')
+      return Promise.reject(new CommandError('timed out'))
+    },
+  }
+}
+
+test('each pod may take the time that one may take', async () => {
+  const { kubectl: slow, waits } = rolloutOf([' 3', '1 3', '2 3'], 2)
+  await untilRolledOut(slow, 95, () => {})
+  expect(waits).toEqual(
+    Array.from({ length: 3 }, () => 'rollout status statefulset/openclaw-edge --timeout=95s'),
+  )
+})
+
+test.each([
+  ['a pod that is replaced and does not become ready', [' 3', '1 3', '2 2'], 2],
+  ['a cluster that does not say how far it is', [' 3', 'unknown'], 1],
+])('%s ends it', async (_title, counts, rounds) => {
+  const { kubectl: stuck, waits } = rolloutOf(counts, rounds)
+  await expect(untilRolledOut(stuck, 95, () => {})).rejects.toThrow('timed out')
+  expect(waits).toHaveLength(rounds)
 })

@@ -21,6 +21,33 @@ export async function deleteStuckPods(kubectl: Kubectl, pauseMs = 200): Promise<
   await kubectl(['delete', 'pod', ...stuck.map(({ name }) => name), '--ignore-not-found', '--wait=false'])
 }
 
+/** Resolves when all pods are of the release and ready; `podTimeoutSec` is how long one of them may take. @throws {CommandError} */
+export async function untilRolledOut(
+  kubectl: Kubectl,
+  podTimeoutSec: number,
+  onLine: (line: string) => void,
+): Promise<void> {
+  const args = ['rollout', 'status', statefulSet, `--timeout=${podTimeoutSec}s`]
+  for (let done = await progress(kubectl); ;) {
+    try {
+      await kubectl(args, { onLine })
+      return
+    } catch (error) {
+      const before = done
+      done = await progress(kubectl)
+      // No number is no progress.
+      if (!(done > before)) throw error
+    }
+  }
+}
+
+/** Grows with each pod that is replaced and ready, and not when one is replaced only: then another is missing. */
+async function progress(kubectl: Kubectl): Promise<number> {
+  const fields = '{.status.updatedReplicas} {.status.availableReplicas}'
+  const text = await kubectl(['get', statefulSet, '-o', `jsonpath=${fields}`])
+  return text.split(' ').reduce((sum, count) => sum + Number(count), 0)
+}
+
 const revisionFields = '{.metadata.generation} {.status.observedGeneration} {.status.updateRevision}'
 
 /** Of new pods, as soon as the cluster has taken notice of what was applied: a pod that is deleted before would come back as it was. */
