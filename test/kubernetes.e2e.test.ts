@@ -224,6 +224,20 @@ describe.each(cases)('$title', (one) => {
     }
   })
 
+  test('gives each NATS leaf a name of its own, for a hub keeps one connection of a name only', () => {
+    for (const { objects, files, edge } of rendered) {
+      expect(files.get(`${overlayOf(edge.region)}/nats.conf`)).toContain('server_name: $SERVER_NAME\n')
+      const [nats] = podOf(objects).spec!.initContainers!
+      const field = (fieldPath: string): object => ({ valueFrom: { fieldRef: { fieldPath } } })
+      // What a variable refers to stands before it.
+      expect(nats!.env).toEqual([
+        { name: 'POD_NAME', ...field('metadata.name') },
+        { name: 'REGION', ...field("metadata.labels['openclaw/region']") },
+        { name: 'SERVER_NAME', value: '$(POD_NAME)-$(REGION)' },
+      ])
+    }
+  })
+
   test('gives pods the configuration and the secrets by names that change with them', () => {
     for (const { edge, objects, files } of rendered) {
       const { metadata, data } = oneOf(objects, 'ConfigMap')

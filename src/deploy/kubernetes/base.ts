@@ -19,6 +19,8 @@ export function manifestYaml(manifest: object): string {
 }
 
 export const appName = 'openclaw-edge'
+/** Overlays put it on all objects and pods. */
+export const regionLabel = 'openclaw/region'
 export const edgeContainer = 'edge'
 export const natsContainer = 'nats'
 /** Replaced by the release's image in each overlay. */
@@ -182,7 +184,12 @@ function natsSidecar(): Part {
     image: natsImage,
     restartPolicy: 'Always',
     args: ['--config', '/etc/openclaw/nats.conf'],
-    env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+    // Pods have the same names in every region; a hub would have one leaf of a name take the other's place, again and again.
+    env: [
+      { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+      { name: 'REGION', valueFrom: { fieldRef: { fieldPath: `metadata.labels['${regionLabel}']` } } },
+      { name: 'SERVER_NAME', value: '$(POD_NAME)-$(REGION)' },
+    ],
     ports: [{ name: 'nats-monitor', containerPort: natsMonitorPort }],
     startupProbe: {
       httpGet: { path: '/healthz', port: 'nats-monitor' },
@@ -240,7 +247,7 @@ function tcp(port: number): Part {
 export function leafConfig(leafUrl: string): string {
   return `listen: "127.0.0.1:${natsPort}"
 http: "0.0.0.0:${natsMonitorPort}"
-server_name: $POD_NAME
+server_name: $SERVER_NAME
 max_payload: 1MB
 leafnodes {
   remotes: [{ url: ${JSON.stringify(leafUrl)} }]

@@ -12,7 +12,7 @@ import { ProjectError, readProject, replaceFile, wantEdges, type WantedEdge } fr
 import { Releases, type Release, type ReleaseContents } from '../releases.ts'
 import { rollOutByRegion } from '../rollout.ts'
 import type { Finding, LogOptions, Progress, ProvisionedEdge, RolloutOptions, Target } from '../target.ts'
-import { appName, edgeContainer, replacementSec } from './base.ts'
+import { appName, edgeContainer, regionLabel, replacementSec } from './base.ts'
 import { edgePorts, patchedPorts } from './egress.ts'
 import { egressFileOf, kustomizeFiles, overlayOf, type KustomizeFiles } from './kustomization.ts'
 import { placementProblems } from './placement.ts'
@@ -124,7 +124,7 @@ export class KubernetesTarget implements Target {
         'delete',
         'statefulset,service,serviceaccount,configmap,secret,poddisruptionbudget,horizontalpodautoscaler,networkpolicy',
         '-l',
-        `openclaw/region=${region}`,
+        `${regionLabel}=${region}`,
         '--wait',
       ])
     }

@@ -11,6 +11,7 @@ import {
   leafConfig,
   manifestYaml,
   natsPort,
+  regionLabel,
   type Manifest,
 } from './base.ts'
 import { egressPatch, leafPort } from './egress.ts'
@@ -106,7 +107,7 @@ function overlay(
         ...kustomization,
         namespace,
         resources: ['namespace.yaml', '../../base'],
-        labels: [{ pairs: { 'openclaw/region': region }, includeTemplates: true }],
+        labels: [{ pairs: { [regionLabel]: region }, includeTemplates: true }],
         images: [{ name: imagePlaceholder, ...imageParts(release.image) }],
         configMapGenerator: [{ name: appName, files: ['config.yaml', 'nats.conf'] }],
         secretGenerator: [{ name: appName, envs: ['edge.env'] }],
