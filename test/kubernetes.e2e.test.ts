@@ -224,6 +224,16 @@ describe.each(cases)('$title', (one) => {
     }
   })
 
+  test('scales by the processor of the edge itself, of which it can use one core', () => {
+    const percents = { small: 70, medium: 70, large: 35 }
+    for (const { edge, objects } of rendered) {
+      const metrics = oneOf(objects, 'HorizontalPodAutoscaler').spec?.metrics
+      const target = { type: 'Utilization', averageUtilization: percents[edge.size] }
+      const containerResource = { name: 'cpu', container: podOf(objects).spec!.containers[0]!.name, target }
+      expect(metrics).toEqual([{ type: 'ContainerResource', containerResource }])
+    }
+  })
+
   test('gives each NATS leaf a name of its own, for a hub keeps one connection of a name only', () => {
     for (const { objects, files, edge } of rendered) {
       expect(files.get(`${overlayOf(edge.region)}/nats.conf`)).toContain('server_name: $SERVER_NAME\n')

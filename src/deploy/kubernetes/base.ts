@@ -33,7 +33,8 @@ const natsMonitorPort = 8222
 const edgeUser = 1000
 const replicasMin = 2
 const replicasMax = 6
-const cpuPercent = 70
+/** Of a core. An edge runs on one: more that it asks for is for what runs beside it, such as the collector of garbage. */
+const corePercent = 70
 /** Until every proxy knows that a pod goes, new requests still come to it. */
 const preStopSec = 5
 /** How long a pod has to be ready before the next is replaced. */
@@ -212,16 +213,18 @@ function autoscaler(): Manifest {
       scaleTargetRef: { apiVersion: 'apps/v1', kind: 'StatefulSet', name: appName },
       minReplicas: replicasMin,
       maxReplicas: replicasMax,
-      metrics: [
-        {
-          type: 'Resource',
-          resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: cpuPercent } },
-        },
-      ],
+      metrics: autoscalerMetrics(1),
       // A replica that goes takes its leases with it: not at every lull.
       behavior: { scaleDown: { stabilizationWindowSeconds: 600 } },
     },
   }
+}
+
+/** By the edge alone, without its sidecar: what it uses of the processors that it asks for. */
+export function autoscalerMetrics(cpus: number): readonly Part[] {
+  const averageUtilization = Math.round(corePercent / Math.max(1, cpus))
+  const target = { type: 'Utilization', averageUtilization }
+  return [{ type: 'ContainerResource', containerResource: { name: 'cpu', container: edgeContainer, target } }]
 }
 
 /** Callers reach the API, and edges reach names; what else a release reaches, its overlays add. */

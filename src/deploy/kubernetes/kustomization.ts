@@ -4,6 +4,7 @@ import type { WantedEdge } from '../project.ts'
 import { sizes } from '../sizes.ts'
 import {
   appName,
+  autoscalerMetrics,
   baseManifests,
   edgeContainer,
   httpPort,
@@ -113,16 +114,27 @@ function overlay(
         secretGenerator: [{ name: appName, envs: ['edge.env'] }],
         patches: [
           { path: 'edge.yaml' },
+          { path: 'autoscaler.yaml' },
           { path: 'egress.yaml', target: { kind: 'NetworkPolicy', name: appName } },
         ],
       }),
     ],
     ['namespace.yaml', manifestYaml({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })],
     ['edge.yaml', manifestYaml(patch)],
+    ['autoscaler.yaml', manifestYaml(autoscalerPatch(cpus))],
     ['config.yaml', config],
     ['nats.conf', leafConfig(inRegion(settings.nats_leaf_url, region))],
     ['edge.env', envFile(release.env)],
   ]
+}
+
+function autoscalerPatch(cpus: number): Manifest {
+  return {
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: appName },
+    spec: { metrics: autoscalerMetrics(cpus) },
+  }
 }
 
 function fileOf({ kind, metadata }: Manifest): string {
