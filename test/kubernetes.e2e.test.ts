@@ -234,6 +234,27 @@ describe.each(cases)('$title', (one) => {
     }
   })
 
+  test('spreads pods over nodes and zones, and lets a node be drained of one at a time', () => {
+    for (const { objects } of rendered) {
+      const spread = podOf(objects).spec!.topologySpreadConstraints!
+      expect(
+        spread.map(({ topologyKey, whenUnsatisfiable }) => `${topologyKey} ${whenUnsatisfiable}`),
+      ).toEqual(['kubernetes.io/hostname ScheduleAnyway', 'topology.kubernetes.io/zone ScheduleAnyway'])
+      // Pods that serve nobody must not hinder it.
+      expect(oneOf(objects, 'PodDisruptionBudget').spec).toMatchObject({
+        maxUnavailable: 1,
+        unhealthyPodEvictionPolicy: 'AlwaysAllow',
+      })
+      // Nor what they write, which nobody misses.
+      expect(podOf(objects).metadata!.annotations).toEqual({
+        'cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes': 'tmp',
+      })
+      expect(podOf(objects).spec!.volumes!.flatMap(({ name, emptyDir }) => (emptyDir ? name : []))).toEqual([
+        'tmp',
+      ])
+    }
+  })
+
   test('gives each NATS leaf a name of its own, for a hub keeps one connection of a name only', () => {
     for (const { objects, files, edge } of rendered) {
       expect(files.get(`${overlayOf(edge.region)}/nats.conf`)).toContain('server_name: $SERVER_NAME\n')

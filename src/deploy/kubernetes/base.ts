@@ -40,6 +40,7 @@ const preStopSec = 5
 /** How long a pod has to be ready before the next is replaced. */
 const minReadySec = 5
 
+const tmpVolume = 'tmp'
 const labels = { 'app.kubernetes.io/name': appName }
 
 const hardened = {
@@ -69,7 +70,12 @@ export function baseManifests(options: { readonly shutdownTimeoutSec: number }):
       apiVersion: 'policy/v1',
       kind: 'PodDisruptionBudget',
       metadata: { name: appName, labels },
-      spec: { maxUnavailable: 1, selector: { matchLabels: labels } },
+      // A pod that does not start serves nobody, and must not keep a node from being drained.
+      spec: {
+        maxUnavailable: 1,
+        unhealthyPodEvictionPolicy: 'AlwaysAllow',
+        selector: { matchLabels: labels },
+      },
     },
     autoscaler(),
     networkPolicy(),
@@ -101,7 +107,11 @@ function statefulSet(shutdownTimeoutSec: number): Manifest {
       updateStrategy: { type: 'RollingUpdate' },
       minReadySeconds: minReadySec,
       template: {
-        metadata: { labels },
+        // Or the autoscaler of nodes would keep a node for the sake of what lies in /tmp.
+        metadata: {
+          labels,
+          annotations: { 'cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes': tmpVolume },
+        },
         spec: {
           serviceAccountName: appName,
           automountServiceAccountToken: false,
@@ -114,23 +124,28 @@ function statefulSet(shutdownTimeoutSec: number): Manifest {
             fsGroup: edgeUser,
             seccompProfile: { type: 'RuntimeDefault' },
           },
-          topologySpreadConstraints: [
-            {
-              maxSkew: 1,
-              topologyKey: 'kubernetes.io/hostname',
-              whenUnsatisfiable: 'ScheduleAnyway',
-              labelSelector: { matchLabels: labels },
-            },
-          ],
+          topologySpreadConstraints: ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map(
+            spreadOver,
+          ),
           initContainers: [natsSidecar()],
           containers: [edge()],
           volumes: [
             { name: 'config', configMap: { name: appName } },
-            { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
+            { name: tmpVolume, emptyDir: { sizeLimit: '64Mi' } },
           ],
         },
       },
     },
+  }
+}
+
+/** If it can be: a cluster to try things out may have one node only. */
+function spreadOver(topologyKey: string): Part {
+  return {
+    maxSkew: 1,
+    topologyKey,
+    whenUnsatisfiable: 'ScheduleAnyway',
+    labelSelector: { matchLabels: labels },
   }
 }
 
@@ -169,7 +184,7 @@ function edge(): Part {
     securityContext: hardened,
     volumeMounts: [
       { name: 'config', mountPath: '/etc/openclaw', readOnly: true },
-      { name: 'tmp', mountPath: '/tmp' },
+      { name: tmpVolume, mountPath: '/tmp' },
     ],
   }
 }
