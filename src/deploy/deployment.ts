@@ -127,6 +127,7 @@ async function check(
         `${file}: the region ${region} is provisioned, and has no share of any limit; allowed: ${config.regions.join(', ')}`,
     ),
     ...(await target.missing(edges, {
+      config,
       hasStore: config.store.url !== null,
       saysWhoMayCall: hasSection(text, 'auth'),
       env,

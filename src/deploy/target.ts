@@ -1,3 +1,4 @@
+import type { EdgeConfig } from '../config/edge-config.ts'
 import type { EdgeAddress } from './edges-file.ts'
 import type { EdgeEnvironment } from './environment.ts'
 import type { WantedEdge } from './project.ts'
@@ -36,6 +37,7 @@ export interface Finding {
 
 /** What of a release a target may have to object to. */
 export interface ReleaseNeeds {
+  readonly config: EdgeConfig
   /** It names a PostgreSQL. */
   readonly hasStore: boolean
   /** Its configuration says who may call, or that nobody is checked. */

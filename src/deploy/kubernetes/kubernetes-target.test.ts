@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { CommandError, type RunCommand } from '../command.ts'
+import { readConfig } from '../config-check.ts'
 import { ProjectError, type WantedEdge } from '../project.ts'
 import { Releases, type Release } from '../releases.ts'
-import { RolloutError } from '../target.ts'
+import { RolloutError, type ReleaseNeeds } from '../target.ts'
 import { patchedPorts } from './egress.ts'
 import { KubernetesTarget } from './kubernetes-target.ts'
 import { kubernetesSchema } from './settings.ts'
@@ -22,6 +23,13 @@ edges: [{ region: us, size: small }, { region: eu, size: large }]
 `
 const config =
   'token_buckets: { us: { capacity: 5, refill_per_sec: 1 }, eu: { capacity: 5, refill_per_sec: 1 } }\n'
+
+const complete: ReleaseNeeds = {
+  config: readConfig(config, { file: 'config.yaml', env: {} }),
+  hasStore: true,
+  saysWhoMayCall: true,
+  env: {},
+}
 
 let directory: string
 let releases: Releases
@@ -145,13 +153,24 @@ test('secrets stand in one file, which its owner only can read, and in no argume
 })
 
 test('what is missing for a release is said at once', async () => {
-  expect(
-    await target.missing([], { hasStore: false, saysWhoMayCall: false, env: { A: '1\n2' } }),
-  ).toHaveLength(3)
-  expect(await target.missing([], { hasStore: true, saysWhoMayCall: true, env: {} })).toEqual([])
+  const bare = { ...complete, hasStore: false, saysWhoMayCall: false, env: { A: '1\n2' } }
+  expect(await target.missing([], bare)).toHaveLength(3)
+  expect(await target.missing([], complete)).toEqual([])
 })
 
-const complete = { hasStore: true, saysWhoMayCall: true, env: {} }
+test('files that pods do not have are refused, with what to do', async () => {
+  const sections = `http: { tls: { cert_file: cert.pem, key_file: key.pem } }
+auth: { jwt: { issuer: i, audience: a, public_key_file: key.pem } }
+log: { audit_file: /tmp/audit.log }
+`
+  const withFiles = readConfig(config + sections, { file: 'config.yaml', env: {} })
+  expect(await target.missing([], { ...complete, config: withFiles })).toEqual([
+    'http.tls: pods have no such files, and are asked by plain HTTP: leave it out, and let what is in front of them end TLS',
+    'auth.jwt.public_key_file: pods have no such file: give jwks_url',
+    'log.audit_file: pods keep no files: leave it out, and the log has what would be in it',
+  ])
+})
+
 const edgesIn = (...regions: string[]): WantedEdge[] => regions.map((region) => ({ region, size: 'small' }))
 
 test('a region whose name can stand in no label is refused, before anything is written', async () => {

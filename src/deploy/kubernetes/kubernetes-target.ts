@@ -53,6 +53,7 @@ export class KubernetesTarget implements Target {
   missing(edges: readonly WantedEdge[], release: Parameters<Target['missing']>[1]): Promise<string[]> {
     return Promise.resolve([
       ...placementProblems(this.#settings, regionsOf(edges)),
+      ...fileProblems(release.config),
       ...(release.hasStore
         ? []
         : ['edges of several machines need a store that they share: give --env RATING_DB_URL=postgres://…']),
@@ -235,4 +236,19 @@ export class KubernetesTarget implements Target {
 
 function regionsOf(edges: readonly WantedEdge[]): string[] {
   return [...new Set(edges.map(({ region }) => region))]
+}
+
+/** A pod has the configuration, and no other file. */
+function fileProblems({ http, auth, log }: EdgeConfig): string[] {
+  return [
+    ...(http.tls
+      ? [
+          'http.tls: pods have no such files, and are asked by plain HTTP: leave it out, and let what is in front of them end TLS',
+        ]
+      : []),
+    ...(auth.jwt?.publicKeyFile ? ['auth.jwt.public_key_file: pods have no such file: give jwks_url'] : []),
+    ...(log.auditFile
+      ? ['log.audit_file: pods keep no files: leave it out, and the log has what would be in it']
+      : []),
+  ]
 }
