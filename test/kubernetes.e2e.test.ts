@@ -272,6 +272,9 @@ describe.each(cases)('$title', (one) => {
   test('gives pods the configuration and the secrets by names that change with them', () => {
     for (const { edge, objects, files } of rendered) {
       const { metadata, data } = oneOf(objects, 'ConfigMap')
+      const kept = { 'openclaw/release': String(release.number) }
+      expect(metadata.labels).toMatchObject(kept)
+      expect(oneOf(objects, 'Secret').metadata.labels).toMatchObject(kept)
       const file = (name: string): string | undefined => files.get(`${overlayOf(edge.region)}/${name}`)
       expect(data).toEqual({ 'config.yaml': file('config.yaml'), 'nats.conf': file('nats.conf') })
       const { spec } = podOf(objects)

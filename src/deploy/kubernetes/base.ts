@@ -21,6 +21,8 @@ export function manifestYaml(manifest: object): string {
 export const appName = 'openclaw-edge'
 /** Overlays put it on all objects and pods. */
 export const regionLabel = 'openclaw/region'
+/** Says the release, on the StatefulSet as an annotation, for a new label would have its pods replaced. */
+export const releaseLabel = 'openclaw/release'
 export const edgeContainer = 'edge'
 export const natsContainer = 'nats'
 /** Replaced by the release's image in each overlay. */

@@ -119,6 +119,22 @@ test('a region that goes back does not wait for pods that do not start', async (
   ])
 })
 
+test('secrets and configurations of other releases go when no pod has them any more', async () => {
+  await rollOut('shop:1')
+  const steps = told.filter((line) => line.includes('--context us')).slice(-2)
+  const removal =
+    'kubectl --context us -n openclaw delete configmap,secret -l openclaw/region=us,openclaw/release!=1'
+  expect(steps).toEqual([expect.stringMatching(/rollout status/), removal])
+  failing = /rollout status|openclaw\/release!=/
+  told = []
+  await expect(rollOut('shop:2')).rejects.toThrow(RolloutError)
+  expect(told.filter((line) => line.includes('delete'))).toEqual([])
+  // To leave them is no reason to go back.
+  failing = /openclaw\/release!=/
+  await rollOut('shop:3')
+  expect((await releases.live())?.number).toBe(3)
+})
+
 test('while pods are replaced, those before reach their store, too', async () => {
   await rollOut('shop:1')
   storePort = 6432

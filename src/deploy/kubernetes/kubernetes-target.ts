@@ -12,7 +12,7 @@ import { ProjectError, readProject, replaceFile, wantEdges, type WantedEdge } fr
 import { Releases, type Release, type ReleaseContents } from '../releases.ts'
 import { rollOutByRegion } from '../rollout.ts'
 import type { Finding, LogOptions, Progress, ProvisionedEdge, RolloutOptions, Target } from '../target.ts'
-import { appName, edgeContainer, regionLabel, replacementSec } from './base.ts'
+import { appName, edgeContainer, regionLabel, releaseLabel, replacementSec } from './base.ts'
 import { edgePorts, patchedPorts } from './egress.ts'
 import { egressFileOf, kustomizeFiles, overlayOf, type KustomizeFiles } from './kustomization.ts'
 import { placementProblems } from './placement.ts'
@@ -190,6 +190,11 @@ export class KubernetesTarget implements Target {
     })
     await untilRolledOut(kubectl, podTimeoutSec, (line) => onProgress(`${region}: ${line}`))
     if (await this.#closePorts(release, region)) await this.#kubectl(region, apply)
+    // No pod has those of other releases any more. If they can't be deleted, that is no reason to go back.
+    const others = `${regionLabel}=${region},${releaseLabel}!=${release.number}`
+    await kubectl(['delete', 'configmap,secret', '-l', others]).catch((error: unknown) =>
+      onProgress(`${region}: ${String(error)}`),
+    )
   }
 
   /** Takes away ports that only the pods before connected to, which are gone now; answers whether there were any. */

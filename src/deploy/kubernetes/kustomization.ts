@@ -13,6 +13,7 @@ import {
   manifestYaml,
   natsPort,
   regionLabel,
+  releaseLabel,
   type Manifest,
 } from './base.ts'
 import { egressPatch, leafPort } from './egress.ts'
@@ -77,7 +78,7 @@ function overlay(
   const patch = {
     apiVersion: 'apps/v1',
     kind: 'StatefulSet',
-    metadata: { name: appName, annotations: { 'openclaw/release': String(release.number) } },
+    metadata: { name: appName, annotations: { [releaseLabel]: String(release.number) } },
     spec: {
       template: {
         spec: {
@@ -110,6 +111,7 @@ function overlay(
         resources: ['namespace.yaml', '../../base'],
         labels: [{ pairs: { [regionLabel]: region }, includeTemplates: true }],
         images: [{ name: imagePlaceholder, ...imageParts(release.image) }],
+        generatorOptions: { labels: { [releaseLabel]: String(release.number) } },
         configMapGenerator: [{ name: appName, files: ['config.yaml', 'nats.conf'] }],
         secretGenerator: [{ name: appName, envs: ['edge.env'] }],
         patches: [
