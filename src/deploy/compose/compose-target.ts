@@ -4,12 +4,21 @@ import { dirname, join } from 'node:path'
 import { assignAddresses } from '../addresses.ts'
 import { CommandError, runCommand, type CommandOptions, type RunCommand } from '../command.ts'
 import { readConfig } from '../config-check.ts'
+import { filesMissingInContainers } from '../container-files.ts'
 import { hasSection } from '../edge-yaml.ts'
 import { writeEdges, type EdgeAddress } from '../edges-file.ts'
 import { readProject, replaceFile, wantEdges, type WantedEdge } from '../project.ts'
 import { Releases, type Release } from '../releases.ts'
 import { rollOutByRegion } from '../rollout.ts'
-import type { Finding, LogOptions, Progress, ProvisionedEdge, RolloutOptions, Target } from '../target.ts'
+import type {
+  Finding,
+  LogOptions,
+  Progress,
+  ProvisionedEdge,
+  ReleaseNeeds,
+  RolloutOptions,
+  Target,
+} from '../target.ts'
 import {
   composeFile,
   composeFiles,
@@ -43,7 +52,11 @@ export class ComposeTarget implements Target {
     return (await assignAddresses(this.#projectDir, [])).hashKey
   }
 
-  async missing(): Promise<string[]> {
+  async missing(_edges: readonly WantedEdge[], { config }: ReleaseNeeds): Promise<string[]> {
+    return [...(await this.#missingProgram()), ...filesMissingInContainers(config)]
+  }
+
+  async #missingProgram(): Promise<string[]> {
     try {
       await this.#run('docker', ['compose', 'version'])
       return []
@@ -84,7 +97,7 @@ export class ComposeTarget implements Target {
   }
 
   async examine(edges: readonly WantedEdge[]): Promise<Finding[]> {
-    const [missing] = await this.missing()
+    const [missing] = await this.#missingProgram()
     if (missing !== undefined)
       return [{ about: 'docker', state: 'problem', detail: missing, advice: 'install Docker Engine' }]
     if (!existsSync(this.#file)) {

@@ -115,3 +115,14 @@ test("an edge's configuration is valid, and joins it to its region's NATS", asyn
   expect(edge.cluster.nats?.servers).toEqual(['nats://nats-eu:4222'])
   expect(edge.http).toMatchObject({ host: '0.0.0.0', port: 8080 })
 })
+
+test('files that containers do not have are refused', async () => {
+  const withTls = `${config}http: { tls: { cert_file: cert.pem, key_file: key.pem } }\n`
+  const release = {
+    config: readConfig(withTls, { file: 'config.yaml', env: {} }),
+    hasStore: true,
+    saysWhoMayCall: true,
+    env: {},
+  }
+  expect(await target.missing([], release)).toEqual([expect.stringMatching(/^http\.tls: containers have no/)])
+})

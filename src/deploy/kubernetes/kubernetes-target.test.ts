@@ -174,16 +174,16 @@ test('what is missing for a release is said at once', async () => {
   expect(await target.missing([], complete)).toEqual([])
 })
 
-test('files that pods do not have are refused, with what to do', async () => {
+test('files that containers do not have are refused, with what to do', async () => {
   const sections = `http: { tls: { cert_file: cert.pem, key_file: key.pem } }
 auth: { jwt: { issuer: i, audience: a, public_key_file: key.pem } }
 log: { audit_file: /tmp/audit.log }
 `
   const withFiles = readConfig(config + sections, { file: 'config.yaml', env: {} })
   expect(await target.missing([], { ...complete, config: withFiles })).toEqual([
-    'http.tls: pods have no such files, and are asked by plain HTTP: leave it out, and let what is in front of them end TLS',
-    'auth.jwt.public_key_file: pods have no such file: give jwks_url',
-    'log.audit_file: pods keep no files: leave it out, and the log has what would be in it',
+    'http.tls: containers have no such files, and are asked by plain HTTP: leave it out, and let what is in front of them end TLS',
+    'auth.jwt.public_key_file: containers have no such file: give jwks_url',
+    'log.audit_file: containers keep no files: leave it out, and the log has what would be in it',
   ])
 })
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { parse } from 'yaml'
 import type { EdgeConfig } from '../../config/edge-config.ts'
 import { CommandError, runCommand, type RunCommand } from '../command.ts'
+import { filesMissingInContainers } from '../container-files.ts'
 import { readConfig } from '../config-check.ts'
 import { removeEdges, writeEdges, type EdgeAddress } from '../edges-file.ts'
 import type { EdgeEnvironment } from '../environment.ts'
@@ -53,7 +54,7 @@ export class KubernetesTarget implements Target {
   missing(edges: readonly WantedEdge[], release: Parameters<Target['missing']>[1]): Promise<string[]> {
     return Promise.resolve([
       ...placementProblems(this.#settings, regionsOf(edges)),
-      ...fileProblems(release.config),
+      ...filesMissingInContainers(release.config),
       ...(release.hasStore
         ? []
         : ['edges of several machines need a store that they share: give --env RATING_DB_URL=postgres://…']),
@@ -241,19 +242,4 @@ export class KubernetesTarget implements Target {
 
 function regionsOf(edges: readonly WantedEdge[]): string[] {
   return [...new Set(edges.map(({ region }) => region))]
-}
-
-/** A pod has the configuration, and no other file. */
-function fileProblems({ http, auth, log }: EdgeConfig): string[] {
-  return [
-    ...(http.tls
-      ? [
-          'http.tls: pods have no such files, and are asked by plain HTTP: leave it out, and let what is in front of them end TLS',
-        ]
-      : []),
-    ...(auth.jwt?.publicKeyFile ? ['auth.jwt.public_key_file: pods have no such file: give jwks_url'] : []),
-    ...(log.auditFile
-      ? ['log.audit_file: pods keep no files: leave it out, and the log has what would be in it']
-      : []),
-  ]
 }
