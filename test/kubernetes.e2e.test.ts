@@ -82,6 +82,8 @@ const cases: readonly Case[] = [
       settings: kubernetesSchema.parse({
         ...required,
         nats_leaf_url: 'nats://nats:443',
+        nats_leaf_creds_secret: 'leaf',
+        nats_leaf_tls_secret: 'leaf-tls',
         context: 'one-{region}',
         namespace: '{region}',
       }),
@@ -266,6 +268,20 @@ describe.each(cases)('$title', (one) => {
         { name: 'REGION', ...field("metadata.labels['openclaw/region']") },
         { name: 'SERVER_NAME', value: '$(POD_NAME)-$(REGION)' },
       ])
+    }
+  })
+
+  test('gives what a leaf shows its hub to the leaf alone', () => {
+    const { nats_leaf_creds_secret: creds, nats_leaf_tls_secret: tls } = one.options.settings
+    for (const { objects } of rendered) {
+      const { volumes, containers, initContainers } = podOf(objects).spec!
+      const secret = volumes!.filter((volume) => volume.secret)
+      expect(secret.map((volume) => volume.secret!.secretName)).toEqual([creds, tls].filter(Boolean))
+      const names = new Set(secret.map(({ name }) => name))
+      const mountsOf = ({ volumeMounts }: (typeof containers)[number]): string[] =>
+        volumeMounts!.filter(({ name }) => names.has(name)).map(({ mountPath }) => mountPath)
+      expect(containers.flatMap(mountsOf)).toEqual([])
+      expect(initContainers!.flatMap(mountsOf)).toEqual(secret.map(({ name }) => `/etc/${name}`))
     }
   })
 

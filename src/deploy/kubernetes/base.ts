@@ -30,7 +30,7 @@ export const imagePlaceholder = 'openclaw-edge'
 const natsImage = 'nats:2.11-alpine'
 export const httpPort = 8080
 export const natsPort = 4222
-const natsMonitorPort = 8222
+export const natsMonitorPort = 8222
 /** The user `node` of the image. */
 const edgeUser = 1000
 const replicasMin = 2
@@ -261,16 +261,4 @@ function networkPolicy(): Manifest {
 
 function tcp(port: number): Part {
   return { protocol: 'TCP', port }
-}
-
-/** The configuration of the sidecar: a leaf of the region's NATS, open to its pod only. */
-export function leafConfig(leafUrl: string): string {
-  return `listen: "127.0.0.1:${natsPort}"
-http: "0.0.0.0:${natsMonitorPort}"
-server_name: $SERVER_NAME
-max_payload: 1MB
-leafnodes {
-  remotes: [{ url: ${JSON.stringify(leafUrl)} }]
-}
-`
 }

@@ -9,7 +9,6 @@ import {
   edgeContainer,
   httpPort,
   imagePlaceholder,
-  leafConfig,
   manifestYaml,
   natsPort,
   regionLabel,
@@ -17,6 +16,7 @@ import {
   type Manifest,
 } from './base.ts'
 import { egressPatch, leafPort } from './egress.ts'
+import { leafConfig, leafSecretsPatch } from './nats-leaf.ts'
 import { inRegion, type KubernetesSettings } from './settings.ts'
 
 /** Files by their path below the directory that `kubectl` is given an overlay of. */
@@ -82,6 +82,7 @@ function overlay(
     spec: {
       template: {
         spec: {
+          ...leafSecretsPatch(settings),
           containers: [
             {
               name: edgeContainer,
@@ -125,7 +126,7 @@ function overlay(
     ['edge.yaml', manifestYaml(patch)],
     ['autoscaler.yaml', manifestYaml(autoscalerPatch(cpus))],
     ['config.yaml', config],
-    ['nats.conf', leafConfig(inRegion(settings.nats_leaf_url, region))],
+    ['nats.conf', leafConfig(inRegion(settings.nats_leaf_url, region), settings)],
     ['edge.env', envFile(release.env)],
   ]
 }

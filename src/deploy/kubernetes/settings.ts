@@ -5,6 +5,9 @@ const perRegion = (allowed: string, pattern: RegExp): z.ZodString =>
   z.string().max(512).regex(pattern, `not allowed; allowed: ${allowed}`)
 
 export const namespacePattern = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+const secretName = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'not allowed; allowed: the name of a Secret')
 const allowedLeafUrl = 'nats-leaf://host:port or tls://host:port, without credentials'
 
 /** What `openclaw.yaml` says of Kubernetes. */
@@ -25,6 +28,10 @@ export const kubernetesSchema = z.strictObject({
     (url) => URL.canParse(inRegion(url, 'region')),
     `not allowed; allowed: ${allowedLeafUrl}`,
   ),
+  /** A Secret of the namespace with the credentials of a leaf, as `leaf.creds`. */
+  nats_leaf_creds_secret: secretName.optional(),
+  /** A Secret of the namespace with the certificate of a leaf, and that of the authority: `tls.crt`, `tls.key`, `ca.crt`. */
+  nats_leaf_tls_secret: secretName.optional(),
   /** The domain of that NATS's JetStream. */
   jetstream_domain: z
     .string()
