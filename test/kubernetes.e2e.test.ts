@@ -272,7 +272,7 @@ describe.each(cases)('$title', (one) => {
   })
 
   test('gives what a leaf shows its hub to the leaf alone', () => {
-    const { nats_leaf_creds_secret: creds, nats_leaf_tls_secret: tls } = one.options.settings
+    const { nats_leaf_creds_secret: creds, nats_leaf_tls_secret: tls } = settings
     for (const { objects } of rendered) {
       const { volumes, containers, initContainers } = podOf(objects).spec!
       const secret = volumes!.filter((volume) => volume.secret)
