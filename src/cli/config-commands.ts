@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { readEdges } from '../deploy/edges-file.ts'
 import { readLimits } from '../node/configuration.ts'
 import { outputOf } from './output.ts'
+import { trustProjectAuthorities } from './trust.ts'
 
 interface Common {
   readonly url?: string
@@ -74,6 +75,7 @@ interface ApiRequest {
 async function send({ url }: Common, { method, path, body }: ApiRequest): Promise<unknown> {
   const base = url ?? (await readEdges(process.cwd()))[0]?.url
   if (base === undefined) throw new RequestError('no edge runs for this project: name one by --url')
+  await trustProjectAuthorities()
   const key = process.env[keyVariable]
   const response = await fetch(new URL(path, base), {
     method,

@@ -5,6 +5,7 @@ import { htmlReport } from '../load/report-html.ts'
 import { progressLine, textReport } from '../load/report-text.ts'
 import { runLoad, type LoadResult, type Progress } from '../load/run.ts'
 import { exitCodes, fail } from './fail.ts'
+import { trustProjectAuthorities } from './trust.ts'
 import { untilStopped } from './until-stopped.ts'
 
 interface OutputOptions {
@@ -19,6 +20,7 @@ const apiKeyVariable = 'OPENCLAW_API_KEY'
 export async function load(raw: RawLoadOptions & OutputOptions): Promise<void> {
   const apiKey = process.env[apiKeyVariable] || undefined
   const options = await readOptions(raw, apiKey !== undefined)
+  await trustProjectAuthorities()
   const stopped = new AbortController()
   void untilStopped(['SIGINT', 'SIGTERM']).then(() => stopped.abort())
   const { stderr } = process

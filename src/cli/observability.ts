@@ -10,6 +10,7 @@ import {
   stopLocalStack,
 } from '../deploy/observability/local-stack.ts'
 import type { StackNote, StackSettings } from '../deploy/observability/stack-files.ts'
+import { projectAuthorities } from './trust.ts'
 
 export interface EnableOptions {
   readonly form?: 'local' | 'compose' | 'kubernetes'
@@ -70,6 +71,7 @@ async function readSettings(options: EnableOptions): Promise<StackSettings> {
     webhookUrl,
     text: alertmanagerConfig === undefined ? undefined : await readFile(alertmanagerConfig, 'utf8'),
     credentialsFile: credentialsFile === undefined ? undefined : resolve(credentialsFile),
+    caFile: await projectAuthorities(),
   }
 }
 

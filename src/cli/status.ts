@@ -4,6 +4,7 @@ import { isHealthy, type EdgeStatus } from '../deploy/status/edge-status.ts'
 import { watchEdges } from '../deploy/status/scrape.ts'
 import { exitCodes, fail } from './fail.ts'
 import { formatTable } from './table.ts'
+import { trustProjectAuthorities } from './trust.ts'
 
 interface StatusOptions {
   readonly watch: boolean
@@ -18,6 +19,7 @@ export async function status({ watch, json, interval }: StatusOptions): Promise<
   const credential = process.env['OPENCLAW_API_KEY'] || undefined
   if (!watch && (await projectEdges()).length === 0)
     fail('no edge of this project runs: start some, such as by `openclaw dev`', exitCodes.nothingThere)
+  await trustProjectAuthorities()
   // A reader that has gone, such as `head`, takes no more output.
   process.stdout.on('error', () => process.exit(0))
   for await (const statuses of watchEdges(projectEdges, { intervalMs: interval, credential })) {

@@ -10,6 +10,11 @@ export function edgeYaml(text: string, fields: EdgeFields): string {
   return document.toString()
 }
 
+/** Whether edges of a configuration speak TLS, as far as can be said without judging it. */
+export function speaksTls(text: string): boolean {
+  return parseDocument(text).getIn(['http', 'tls']) !== undefined
+}
+
 /** Whether a configuration has a section of that name at its top. */
 export function hasSection(text: string, name: string): boolean {
   return parseDocument(text).has(name)

@@ -21,6 +21,8 @@ export interface Project {
   readonly name: string
   readonly target: TargetName
   readonly edges: readonly WantedEdge[]
+  /** PEM, relative to the project: authorities that our commands and Prometheus trust when they call edges over TLS. */
+  readonly ca_file?: string | undefined
   /** Of the target `kubernetes`. */
   readonly kubernetes?: KubernetesSettings | undefined
 }
@@ -66,6 +68,7 @@ const schema = z.strictObject({
       'a region is listed twice',
     )
     .default([]),
+  ca_file: z.string().min(1).max(4096).optional(),
   kubernetes: kubernetesSchema.optional(),
 })
 

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { speaksTls } from '../edge-yaml.ts'
 import { readEdges, type EdgeAddress } from '../edges-file.ts'
 import { wantEdges, type WantedEdge } from '../project.ts'
-import type { Release } from '../releases.ts'
+import { Releases, type Release } from '../releases.ts'
 import {
   RolloutError,
   type Finding,
@@ -46,9 +48,10 @@ export class LocalTarget implements Target {
     const addresses = await assignAddresses(this.#projectDir, regions)
     const project = await wantEdges(this.#projectDir, edges)
     for (const { region } of project.edges) await writeNatsFiles(this.#projectDir, region, addresses)
+    const scheme = speaksTls(await this.#configText()) ? 'https' : 'http'
     return project.edges.map((edge) => ({
       ...edge,
-      url: `http://127.0.0.1:${addresses.regions[edge.region]?.http}`,
+      url: `${scheme}://127.0.0.1:${addresses.regions[edge.region]?.http}`,
     }))
   }
 
@@ -124,6 +127,14 @@ export class LocalTarget implements Target {
     const places = layout(this.#projectDir)
     for (const name of await endLeftovers(places.processes)) onProgress(`${name} ended`)
     await rm(places.root, { recursive: true, force: true })
+  }
+
+  /** Of what is deployed; before that, of what a deploy takes unless told otherwise. */
+  async #configText(): Promise<string> {
+    const releases = new Releases(this.#projectDir)
+    const live = await releases.live()
+    if (live) return (await releases.contents(live.number)).config
+    return readFile(join(this.#projectDir, 'token_buckets.yaml'), 'utf8').catch(() => '')
   }
 
   get #socket(): string {

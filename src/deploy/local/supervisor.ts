@@ -43,9 +43,14 @@ export interface SupervisorOptions {
 
 interface Region {
   readonly front: Front
-  readonly url: string
+  /** `host:port`, where it listens. */
+  readonly address: string
   readonly edges: RegionEdges<EdgeProcess>
+  /** Which what runs there speaks. */
+  scheme: Scheme
 }
+
+type Scheme = 'http' | 'https'
 
 /** Beyond what the edge itself waits for requests under way; it ends before. */
 const stopGraceMs = 15_000
@@ -105,12 +110,12 @@ export class Supervisor {
     return {
       pid: process.pid,
       release: this.#regions.size > 0 ? this.#live : undefined,
-      regions: [...this.#regions].map(([region, { url, edges }]) => ({
-        region,
-        url,
-        pid: edges.main?.pid,
-        startedAt: edges.main?.startedAt.toISOString(),
-        restarts: edges.restarts,
+      regions: [...this.#regions].map(([name, region]) => ({
+        region: name,
+        url: urlOf(region),
+        pid: region.edges.main?.pid,
+        startedAt: region.edges.main?.startedAt.toISOString(),
+        restarts: region.edges.restarts,
       })),
       servers: this.#servers().map(({ spec, pid, restarts }) => ({ name: spec.name, pid, restarts })),
     }
@@ -127,12 +132,12 @@ export class Supervisor {
     try {
       await this.#startServers(plan)
       const prepared = await this.#prepare(number, plan)
-      for (const { region, address } of prepared) await this.#open(region, address)
-      if (isFirst) await Promise.all(prepared.map(({ region, start }) => this.#edges(region).roll(start)))
+      for (const one of prepared) await this.#open(one)
+      if (isFirst) await Promise.all(prepared.map((one) => this.#rollRegion(one)))
       else {
-        for (const { region, start } of prepared) {
-          await this.#edges(region).roll(start)
-          rolled.push(region)
+        for (const one of prepared) {
+          await this.#rollRegion(one)
+          rolled.push(one.region)
         }
       }
       await this.#close(new Set(prepared.map(({ region }) => region)))
@@ -155,12 +160,10 @@ export class Supervisor {
       await this.#close(new Set())
       return
     }
-    for (const { region, start } of await this.#prepare(this.#live, plan)) {
-      if (!regions.includes(region)) continue
-      this.#say(`${region} goes back to release ${this.#live}`)
-      await this.#edges(region)
-        .roll(start)
-        .catch((error: unknown) => this.#say(String(error)))
+    for (const one of await this.#prepare(this.#live, plan)) {
+      if (!regions.includes(one.region)) continue
+      this.#say(`${one.region} goes back to release ${this.#live}`)
+      await this.#rollRegion(one).catch((error: unknown) => this.#say(String(error)))
     }
   }
 
@@ -214,6 +217,7 @@ export class Supervisor {
         return {
           region,
           address: { host: config.http.host, port: ports.http },
+          scheme: config.http.tls === null ? 'http' : 'https',
           start: (ordinal) =>
             new EdgeProcess(edgeCommand, { ...spec, region, ordinal, configFile, logFile, heapMiB: heap }),
         }
@@ -222,17 +226,24 @@ export class Supervisor {
   }
 
   /** Listens at a region's address, if it doesn't yet. */
-  async #open(region: string, address: { host: string; port: number }): Promise<void> {
+  async #open({ region, address, scheme }: PreparedRegion): Promise<void> {
     if (this.#regions.has(region)) return
     const front = await Front.listen(address)
     const edges = new RegionEdges<EdgeProcess>({ front, onEvent: this.#say })
-    this.#regions.set(region, { front, url: `http://${urlHost(address.host)}:${address.port}`, edges })
+    this.#regions.set(region, {
+      front,
+      address: `${urlHost(address.host)}:${address.port}`,
+      edges,
+      scheme,
+    })
   }
 
-  #edges(region: string): RegionEdges<EdgeProcess> {
+  /** @throws {EdgeFailedError} */
+  async #rollRegion({ region, start, scheme }: PreparedRegion): Promise<void> {
     const found = this.#regions.get(region)
     if (!found) throw new Error(`nobody listens in ${region}`)
-    return found.edges
+    await found.edges.roll(start)
+    found.scheme = scheme
   }
 
   /** Ends what runs in other regions than these. */
@@ -276,7 +287,7 @@ export class Supervisor {
 
   async #noteEdges(): Promise<void> {
     const { projectDir } = this.#options
-    const edges = [...this.#regions].map(([region, { url }]) => ({ replica: `${region}/0`, url }))
+    const edges = [...this.#regions].map(([name, region]) => ({ replica: `${name}/0`, url: urlOf(region) }))
     if (edges.length > 0) await writeEdges(projectDir, edges)
     else await removeEdges(projectDir)
   }
@@ -301,6 +312,7 @@ interface PreparedRegion {
   readonly region: string
   /** Where its callers find it. */
   readonly address: { readonly host: string; readonly port: number }
+  readonly scheme: Scheme
   readonly start: StartEdge<EdgeProcess>
 }
 
@@ -311,6 +323,10 @@ function edgeFields({ nats }: RegionPorts, seedFile: string): EdgeFields {
     [['http', 'port'], 0],
     [['cluster', 'nats'], { servers: [`nats://127.0.0.1:${nats}`], nkey_seed_file: seedFile }],
   ]
+}
+
+function urlOf({ scheme, address }: Region): string {
+  return `${scheme}://${address}`
 }
 
 function urlHost(host: string): string {

@@ -9,6 +9,7 @@ import { stackDirectory, writeStackFiles, writeStackNote, type StackSettings } f
 /** Where things are in the containers. */
 const inContainer = {
   credentials: '/etc/prometheus/credentials',
+  authorities: '/etc/prometheus/authorities.pem',
   dashboards: '/var/lib/grafana/dashboards',
 }
 const ports = { prometheus: 9090, alertmanager: 9093, grafana: 3000 }
@@ -24,10 +25,11 @@ export const composeUrls = {
  * host's network, because the edges listen on loopback, and listen there themselves. Answers the Compose file.
  */
 export async function writeComposeStack(projectDir: string, settings: StackSettings): Promise<string> {
-  const { credentialsFile } = settings
+  const { credentialsFile, caFile } = settings
   await writeStackFiles(projectDir, {
     ...settings,
     credentialsFile: credentialsFile && inContainer.credentials,
+    caFile: caFile && inContainer.authorities,
     targetsDir: '/etc/prometheus/targets',
     alertmanager: `127.0.0.1:${ports.alertmanager}`,
   })
@@ -52,18 +54,18 @@ export async function writeComposeStack(projectDir: string, settings: StackSetti
   })
   const file = join(directory, 'compose.yaml')
   const targets = join(edgeTargetsFile(projectDir), '..')
-  await writeFile(file, stringify(composeProject({ targets, credentialsFile })))
+  const mounts = [
+    `${targets}:/etc/prometheus/targets:ro`,
+    ...(credentialsFile === undefined ? [] : [`${credentialsFile}:${inContainer.credentials}:ro`]),
+    ...(caFile === undefined ? [] : [`${caFile}:${inContainer.authorities}:ro`]),
+  ]
+  await writeFile(file, stringify(composeProject(mounts)))
   await writeStackNote(projectDir, { form: 'compose', ...composeUrls })
   return file
 }
 
-function composeProject({
-  targets,
-  credentialsFile,
-}: {
-  targets: string
-  credentialsFile: string | undefined
-}): unknown {
+/** `mounts`: of Prometheus, from elsewhere in the project. */
+function composeProject(mounts: readonly string[]): unknown {
   const [uid, gid] = [process.getuid?.(), process.getgid?.()]
   const common = {
     network_mode: 'host',
@@ -92,8 +94,7 @@ function composeProject({
           './prometheus.yml:/etc/prometheus/prometheus.yml:ro',
           './rules:/etc/prometheus/rules:ro',
           './alerts:/etc/prometheus/alerts:ro',
-          `${targets}:/etc/prometheus/targets:ro`,
-          ...(credentialsFile === undefined ? [] : [`${credentialsFile}:${inContainer.credentials}:ro`]),
+          ...mounts,
           './data/prometheus:/prometheus',
         ],
       },

@@ -12,19 +12,23 @@ test('the product’s Prometheus configuration is kept, but for where edges and 
     scrape_configs: [{ job_name: 'openclaw', honor_labels: true, ...discovery }],
   })
   expect(config).not.toHaveProperty('scrape_configs.0.authorization')
+  expect(config).not.toHaveProperty('scrape_configs.0.tls_config')
 })
 
-test('interval and credentials are as wished', async () => {
+test('interval, credentials and authorities are as wished', async () => {
   const text = await prometheusConfig({
     discovery: { kubernetes_sd_configs: [{ role: 'pod' }] },
     alertmanager: 'alertmanager:9093',
     scrapeIntervalMs: 1500,
     credentialsFile: '/run/key',
+    caFile: '/run/ca.pem',
   })
   const config: unknown = parse(text)
   expect(config).toMatchObject({
     global: { scrape_interval: '1500ms', evaluation_interval: '1500ms' },
-    scrape_configs: [{ authorization: { credentials_file: '/run/key' } }],
+    scrape_configs: [
+      { authorization: { credentials_file: '/run/key' }, tls_config: { ca_file: '/run/ca.pem' } },
+    ],
   })
   expect(config).not.toHaveProperty('scrape_configs.0.file_sd_configs')
 })

@@ -12,6 +12,8 @@ export interface PrometheusSettings {
   readonly alertmanager: string
   /** A file with the API key or JWT by which edges are read, as Prometheus sees it. */
   readonly credentialsFile?: string | undefined
+  /** A file with the authorities of the edges' certificates, as Prometheus sees it; the machine's count without. */
+  readonly caFile?: string | undefined
   /** How often edges are scraped and rules evaluated. */
   readonly scrapeIntervalMs?: number | undefined
 }
@@ -37,7 +39,7 @@ export async function prometheusConfig(settings: PrometheusSettings): Promise<st
   const text = await readFile(join(observabilityFolder(), 'prometheus.yml'), 'utf8')
   const { global, scrape_configs: jobs, ...rest } = prometheusSchema.parse(parse(text))
   const { file_sd_configs: _, ...job } = jobs[0]
-  const { scrapeIntervalMs, credentialsFile, discovery, alertmanager } = settings
+  const { scrapeIntervalMs, credentialsFile, caFile, discovery, alertmanager } = settings
   const interval = scrapeIntervalMs && formatDuration(scrapeIntervalMs)
   return stringify({
     ...rest,
@@ -48,6 +50,7 @@ export async function prometheusConfig(settings: PrometheusSettings): Promise<st
         ...job,
         ...discovery,
         ...(credentialsFile && { authorization: { credentials_file: credentialsFile } }),
+        ...(caFile && { tls_config: { ca_file: caFile } }),
       },
     ],
   })

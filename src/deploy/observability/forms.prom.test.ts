@@ -83,7 +83,7 @@ test('Prometheus and Alertmanager take what is written for them', async () => {
 })
 
 test('the Compose form mounts what is there, and listens on loopback', async () => {
-  const file = await writeComposeStack(projectDir, { credentialsFile })
+  const file = await writeComposeStack(projectDir, { credentialsFile, caFile: credentialsFile })
   const { services } = parse(await readFile(file, 'utf8')) as { services: Record<string, ComposeService> }
   expect(Object.keys(services)).toEqual(['prometheus', 'alertmanager', 'grafana'])
   for (const { image, network_mode: network, command = [], environment = {}, volumes } of Object.values(
@@ -102,6 +102,10 @@ test('the Compose form mounts what is there, and listens on loopback', async () 
     const configFile = command.find((arg) => arg.startsWith('--config.file='))?.slice('--config.file='.length)
     if (configFile !== undefined) expect(mounted).toContain(configFile)
   }
+  const { scrape_configs: jobs } = parse(
+    await readFile(join(stackDirectory(projectDir), 'prometheus.yml'), 'utf8'),
+  ) as { scrape_configs: { tls_config: { ca_file: string } }[] }
+  expect(services['prometheus']!.volumes).toContain(`${credentialsFile}:${jobs[0]!.tls_config.ca_file}:ro`)
   expect(existsSync(join(stackDirectory(projectDir), 'grafana', 'dashboards', 'openclaw.json'))).toBe(true)
 })
 

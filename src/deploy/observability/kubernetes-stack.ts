@@ -31,6 +31,8 @@ export async function writeKubernetesStack(projectDir: string, settings: StackSe
   const prometheus = await prometheusConfig({
     ...settings,
     credentialsFile: credentialsFile && `${configPath}/credentials`,
+    // It asks pods, by plain HTTP: TLS is their ingress's affair.
+    caFile: undefined,
     discovery,
     alertmanager: 'alertmanager:9093',
   })

@@ -42,8 +42,8 @@ export function writeStackNote(projectDir: string, note: StackNote): Promise<voi
 }
 
 /**
- * Writes what Prometheus and Alertmanager of a project read. Alerts that were imported stay. `targetsDir` and `credentialsFile`
- * are as Prometheus sees them.
+ * Writes what Prometheus and Alertmanager of a project read. Alerts that were imported stay. `targetsDir`, `credentialsFile`
+ * and `caFile` are as Prometheus sees them.
  */
 export async function writeStackFiles(
   projectDir: string,

@@ -75,6 +75,18 @@ const refusals: Record<number, string> = {
   403: 'the API key lacks the scope read',
 }
 
+const unknownAuthority =
+  'its certificate is of an authority that is not trusted here: name it by ca_file in openclaw.yaml'
+/** By the codes of OpenSSL and Node. */
+const certificateProblems: Record<string, string> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: unknownAuthority,
+  SELF_SIGNED_CERT_IN_CHAIN: unknownAuthority,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unknownAuthority,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownAuthority,
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is not for this host',
+}
+
 async function readText(response: Response): Promise<string> {
   const chunks: Uint8Array[] = []
   let bytes = 0
@@ -90,6 +102,7 @@ function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error.name === 'TimeoutError') return `no answer within ${timeoutMs} ms`
   const { cause } = error
-  if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') return cause.code
+  if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string')
+    return certificateProblems[cause.code] ?? cause.code
   return error.message
 }
