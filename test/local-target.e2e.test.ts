@@ -1,12 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { appendFile, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { LocalTarget } from '../src/deploy/local/local-target.ts'
+import type { SupervisorState } from '../src/deploy/local/supervisor.ts'
 import { makeAuthority } from './support/certificates.ts'
 import { startCli } from './support/cli.ts'
 import { eventually } from './support/eventually.ts'
@@ -14,6 +17,7 @@ import { installPrometheus } from './support/prometheus.ts'
 
 // A project of one region on this machine, with TLS and API keys.
 
+const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
 const keys = { user: newKey(), scraper: newKey() }
 let home: string
 let project: string
@@ -42,7 +46,7 @@ auth:
   api_keys:
     - { id: user, subject: alice, scopes: [rate, read], sha256: ${sha256(keys.user)} }
     - { id: scraper, subject: prometheus, scopes: [read], sha256: ${sha256(keys.scraper)} }
-http: { tls: { cert_file: ${certFile}, key_file: ${keyFile} } }
+http: { tls: { cert_file: ${certFile}, key_file: ${keyFile} }, request_timeout: 1m, shutdown_timeout: 1m }
 `,
   )
   await writeFile(join(home, 'scraper.key'), keys.scraper)
@@ -66,19 +70,54 @@ async function succeed(args: string[], cwd?: string): Promise<string> {
   return output
 }
 
-async function send(method: string, path: string, body?: unknown): Promise<{ status: number; body: string }> {
-  const headers = { authorization: `Bearer ${keys.user}`, 'content-type': 'application/json' }
-  const call = request(`${url}${path}`, { method, headers, ca, agent: false })
-  call.end(body === undefined ? undefined : JSON.stringify(body))
+interface Answer {
+  readonly status: number
+  readonly body: string
+}
+
+function open(method: string, path: string, more: Record<string, string> = {}): ClientRequest {
+  const headers = { authorization: `Bearer ${keys.user}`, 'content-type': 'application/json', ...more }
+  return request(`${url}${path}`, { method, headers, ca, agent: false })
+}
+
+async function finish(call: ClientRequest, body?: string): Promise<Answer> {
+  call.end(body)
   const [answer] = (await once(call, 'response')) as [IncomingMessage]
   return { status: answer.statusCode!, body: await text(answer) }
 }
+
+const rate = (subject: string): Promise<Answer> =>
+  finish(open('POST', '/v1/ratings'), JSON.stringify({ subject, score: 5 }))
+
+const read = (subject: string): Promise<Answer> => finish(open('GET', `/v1/subjects/${subject}`))
+
+interface Running {
+  readonly supervisor: number
+  readonly edge: number
+  readonly servers: readonly number[]
+}
+
+/** What the supervisor says. @throws {Error} if there is none. */
+async function state(): Promise<SupervisorState> {
+  const answer = await new LocalTarget(project, [process.execPath, main]).state()
+  if (!answer) throw new Error('no supervisor answers')
+  return answer
+}
+
+/** The processes that run for the project. */
+async function running(): Promise<Running> {
+  const { pid, regions, servers } = await state()
+  return { supervisor: pid, edge: regions[0]!.pid!, servers: servers.map((server) => server.pid) }
+}
+
+const ended = (pid: number): Promise<void> =>
+  eventually(() => expect(() => process.kill(pid, 0)).toThrow(/ESRCH/))
 
 test('with TLS, provisioning and deploying say https, and that is where callers are answered', async () => {
   const provisioned = await succeed(['edge', 'provision', '--region', 'us', '--size', 'small'])
   url = /^us +small +(https:\/\/127\.0\.0\.1:\d+)$/m.exec(provisioned)?.[1] ?? ''
   expect(await succeed(['deploy', '--image', 'rating:1'])).toContain(`us/0  ${url}/health`)
-  expect((await send('POST', '/v1/ratings', { subject: 'tea', score: 5 })).status).toBe(201)
+  expect((await rate('tea')).status).toBe(201)
   expect(await succeed(['doctor'])).toContain(`${url}, restarted 0 times`)
 })
 
@@ -106,4 +145,42 @@ test('Prometheus scrapes the edge over TLS, by an API key', async () => {
       data: { result: [{ metric: { region: 'us', replica: 'us/0' }, value: [expect.any(Number), '1'] }] },
     })
   })
+})
+
+test('when the supervisor is killed, that is said, and a deploy begins anew once its edges have finished', async () => {
+  const { supervisor, edge, servers } = await running()
+  const call = open('POST', '/v1/ratings', { expect: '100-continue' })
+  call.flushHeaders()
+  await once(call, 'continue')
+  process.kill(supervisor, 'SIGKILL')
+  await ended(supervisor)
+  expect(await run(['status'])).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(/us\/0: ECONNREFUSED/),
+  })
+  expect(await run(['doctor'])).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(/release 1 was live.* does not run\n.*→ openclaw deploy --image rating:1/),
+  })
+
+  const deploy = startCli(['deploy', '--image', 'rating:2'], { cwd: project })
+  await deploy.waitFor(/the supervisor starts/)
+  await eventually(state)
+  expect((await finish(call, '{"subject":"coffee","score":4}')).status).toBe(201)
+  expect(await deploy.ended()).toBe(0)
+  expect(deploy.output()).toMatch(/supervisor left: the edge us\/0, nats-server of us, PostgreSQL/)
+  expect(deploy.output()).toContain(`us/0  ${url}/health`)
+  for (const pid of [edge, ...servers]) await ended(pid)
+  for (const subject of ['tea', 'coffee']) expect((await read(subject)).body).toContain('"count":1')
+})
+
+test('when all was killed, as by a restart of the machine, a deploy starts all again', async () => {
+  const { supervisor, edge, servers } = await running()
+  for (const pid of [supervisor, edge, ...servers]) process.kill(pid, 'SIGKILL')
+  expect(await succeed(['deploy', '--image', 'rating:3'])).toContain(`us/0  ${url}/health`)
+  for (const subject of ['tea', 'coffee']) expect((await read(subject)).body).toContain('"count":1')
+  expect((await rate('water')).status).toBe(201)
+  const now = await running()
+  await succeed(['destroy', '--yes'])
+  for (const pid of [now.supervisor, now.edge, ...now.servers, edge, ...servers]) await ended(pid)
 })

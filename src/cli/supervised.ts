@@ -5,6 +5,8 @@ import type { Edge } from '../node/edge.ts'
 /** Serves the connections that a supervisor hands over, if there is one; resolves when it says stop, or is gone. */
 export function untilSupervisorStops(edge: Edge): Promise<void> {
   if (!process.send) return new Promise(() => {})
+  // It was killed while this process started.
+  if (!process.connected) return Promise.resolve()
   return new Promise((resolve) => {
     process.on('message', (message: ToEdge, handle: unknown) => {
       if (message.type === 'stop') return resolve()

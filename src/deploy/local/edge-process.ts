@@ -46,9 +46,9 @@ const inherited = [
 /** An edge in a process of its own, which this process feeds with connections. */
 export class EdgeProcess implements ConnectionTaker {
   readonly replica: string
+  readonly spec: EdgeSpec
   readonly startedAt = new Date()
   readonly #child: ChildProcess
-  readonly #spec: EdgeSpec
   readonly #log: LogFile
   /** Connections that are under way to the process, by number; each is told whether it has arrived. */
   readonly #sent = new Map<number, (isTaken: boolean) => void>()
@@ -59,7 +59,7 @@ export class EdgeProcess implements ConnectionTaker {
   constructor(command: EdgeCommand, spec: EdgeSpec) {
     const { region, ordinal } = spec
     this.replica = `${region}/${ordinal}`
-    this.#spec = spec
+    this.spec = spec
     this.#log = new LogFile(spec.logFile)
     const [program, ...args] = command
     const serve = ['serve', '--config', spec.configFile, '--region', region, '--ordinal', String(ordinal)]
@@ -101,10 +101,10 @@ export class EdgeProcess implements ConnectionTaker {
     let last = 'it did not listen'
     while (!this.hasEnded) {
       const waitedMs = performance.now() - startedMs
-      if (waitedMs > this.#spec.readyTimeoutMs) {
+      if (waitedMs > this.spec.readyTimeoutMs) {
         await this.stop()
         throw new EdgeFailedError(
-          `${this.replica} was not ready within ${this.#spec.readyTimeoutMs} ms (${last})`,
+          `${this.replica} was not ready within ${this.spec.readyTimeoutMs} ms (${last})`,
         )
       }
       if (this.#url !== undefined) {
@@ -140,7 +140,7 @@ export class EdgeProcess implements ConnectionTaker {
     this.#isStopping = true
     if (this.hasEnded) return
     const ended = once(this.#child, 'exit')
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), this.#spec.stopTimeoutMs)
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), this.spec.stopTimeoutMs)
     this.#send({ type: 'stop' }, () => this.#child.kill('SIGTERM'))
     await ended
     clearTimeout(timer)

@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises'
 import { freemem } from 'node:os'
 import { probeReady } from '../probe.ts'
 import type { WantedEdge } from '../project.ts'
+import type { Release } from '../releases.ts'
 import { sizes } from '../sizes.ts'
 import type { Finding } from '../target.ts'
 import { installedNats } from './nats-server.ts'
@@ -11,12 +12,17 @@ import type { SupervisorState } from './supervisor.ts'
 const mebi = 1024 * 1024
 const diskMiBMin = 1024
 
+interface Deployment {
+  readonly edges: readonly WantedEdge[]
+  /** What was deployed last with success. */
+  readonly live: Release | undefined
+  /** Undefined while no supervisor runs. */
+  readonly state: SupervisorState | undefined
+}
+
 /** Looks at this machine and at what the project runs on it. */
-export async function examineLocal(
-  projectDir: string,
-  { edges, state }: { edges: readonly WantedEdge[]; state: SupervisorState | undefined },
-): Promise<Finding[]> {
-  return [...machine(edges), await disk(projectDir), ...(await running(edges, state))]
+export async function examineLocal(projectDir: string, deployment: Deployment): Promise<Finding[]> {
+  return [...machine(deployment.edges), await disk(projectDir), ...(await running(deployment))]
 }
 
 function machine(edges: readonly WantedEdge[]): Finding[] {
@@ -46,10 +52,19 @@ async function disk(projectDir: string): Promise<Finding> {
     : ok('disk', detail)
 }
 
-async function running(edges: readonly WantedEdge[], state: SupervisorState | undefined): Promise<Finding[]> {
+async function running({ edges, live, state }: Deployment): Promise<Finding[]> {
   if (edges.length === 0)
     return [warning('edges', 'none is provisioned', 'openclaw edge provision --region REGION')]
-  if (!state || state.regions.length === 0)
+  const isRunning = state !== undefined && state.regions.length > 0
+  if (!isRunning && live)
+    return [
+      problem(
+        'deployment',
+        `release ${live.number} was live, and its supervisor does not run`,
+        `openclaw deploy --image ${live.image}`,
+      ),
+    ]
+  if (!isRunning)
     return [
       warning('deployment', 'nothing runs', 'openclaw deploy --image IMAGE --config token_buckets.yaml'),
     ]

@@ -5,21 +5,30 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { replaceFile } from '../project.ts'
 
-const schema = z.array(z.object({ name: z.string(), pid: z.int().min(1), started: z.string() }))
+const schema = z.array(
+  z.object({
+    name: z.string(),
+    pid: z.int().min(1),
+    started: z.string(),
+    /** An edge is ended before the servers: it needs them for what it has under way. */
+    isEdge: z.boolean(),
+    /** How long it may take to end before it is killed. */
+    stopTimeoutMs: z.number(),
+  }),
+)
 
 /** A process that was started, told from a later one of the same number by when it began. */
 export type StartedProcess = Readonly<z.infer<typeof schema>[number]>
 
 const pauseMs = 50
-const stopTimeoutMs = 20_000
 
 export async function noteProcesses(
   file: string,
-  processes: readonly { name: string; pid: number }[],
+  processes: readonly Omit<StartedProcess, 'started'>[],
 ): Promise<void> {
-  const noted = processes.flatMap(({ name, pid }) => {
-    const started = startOf(pid)
-    return started === undefined ? [] : [{ name, pid, started }]
+  const noted = processes.flatMap((one) => {
+    const started = startOf(one.pid)
+    return started === undefined ? [] : [{ ...one, started }]
   })
   await replaceFile(file, `${JSON.stringify(noted)}\n`, 0o600)
 }
@@ -28,16 +37,28 @@ export async function noteProcesses(
 export async function endLeftovers(file: string): Promise<readonly string[]> {
   const text = await readFile(file, 'utf8').catch(() => '[]')
   const left = schema.parse(JSON.parse(text)).filter(isRunning)
-  for (const { pid } of left) process.kill(pid, 'SIGINT')
-  const deadlineMs = performance.now() + stopTimeoutMs
-  while (left.some(isRunning)) {
-    if (performance.now() > deadlineMs) {
-      for (const one of left.filter(isRunning)) process.kill(one.pid, 'SIGKILL')
+  await end(
+    left.filter(({ isEdge }) => isEdge),
+    'SIGTERM',
+  )
+  await end(
+    left.filter(({ isEdge }) => !isEdge),
+    'SIGINT',
+  )
+  await rm(file, { force: true })
+  return left.map(({ name }) => name)
+}
+
+async function end(processes: readonly StartedProcess[], signal: NodeJS.Signals): Promise<void> {
+  for (const one of processes.filter(isRunning)) process.kill(one.pid, signal)
+  const startedMs = performance.now()
+  for (let left = processes.filter(isRunning); left.length > 0; left = left.filter(isRunning)) {
+    const waitedMs = performance.now() - startedMs
+    for (const one of left) {
+      if (waitedMs > one.stopTimeoutMs) process.kill(one.pid, 'SIGKILL')
     }
     await sleep(pauseMs)
   }
-  await rm(file, { force: true })
-  return left.map(({ name }) => name)
 }
 
 function isRunning({ pid, started }: StartedProcess): boolean {

@@ -99,7 +99,8 @@ export class LocalTarget implements Target {
   }
 
   async examine(edges: readonly WantedEdge[]): Promise<Finding[]> {
-    return examineLocal(this.#projectDir, { edges, state: await this.state() })
+    const live = await new Releases(this.#projectDir).live()
+    return examineLocal(this.#projectDir, { edges, live, state: await this.state() })
   }
 
   async remains(): Promise<string[]> {

@@ -30,7 +30,8 @@ export class ServerFailedError extends Error {
 
 const readyTimeoutMs = 60_000
 const readyPauseMs = 50
-const stopTimeoutMs = 20_000
+/** How long one may take to end before it is killed. */
+export const serverStopTimeoutMs = 20_000
 const backoffMsFirst = 250
 const backoffMsMax = 10_000
 const tailChars = 2000
@@ -84,7 +85,7 @@ export class ServerProcess {
     const child = this.#child!
     const ended = once(child, 'exit')
     child.kill(this.spec.stopSignal)
-    const timer = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs)
+    const timer = setTimeout(() => child.kill('SIGKILL'), serverStopTimeoutMs)
     await ended
     clearTimeout(timer)
   }

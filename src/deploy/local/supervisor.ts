@@ -9,7 +9,7 @@ import { heapMiB, sizes } from '../sizes.ts'
 import { RolloutError, type Progress } from '../target.ts'
 import { readAddresses, type Addresses, type RegionPorts } from '../addresses.ts'
 import { serveControl } from './control.ts'
-import { EdgeProcess, type EdgeCommand } from './edge-process.ts'
+import { EdgeProcess, type EdgeCommand, type EdgeSpec } from './edge-process.ts'
 import { Front } from './front.ts'
 import { layout } from './layout.ts'
 import { endLeftovers, noteProcesses } from './leftovers.ts'
@@ -17,7 +17,7 @@ import { LogFile } from './log-file.ts'
 import { startNats, writeNatsFiles } from './nats-server.ts'
 import { postgresUrl, startPostgres } from './postgres-cluster.ts'
 import { RegionEdges, type StartEdge } from './region-edges.ts'
-import type { ServerProcess } from './server-process.ts'
+import { serverStopTimeoutMs, type ServerProcess } from './server-process.ts'
 
 /** What runs in a region, for `status` and `doctor`. */
 export interface RegionState {
@@ -63,9 +63,13 @@ export class Supervisor {
   /** By region, with what each was configured by when it started. */
   readonly #nats = new Map<string, { readonly server: ServerProcess; readonly config: string }>()
   readonly #log: LogFile
+  /** Those that were started; those that have ended are dropped when they are noted. */
+  #edges: readonly EdgeProcess[] = []
   #postgres: ServerProcess | undefined
   #live: number | undefined
   #work: Promise<unknown> = Promise.resolve()
+  #noting: Promise<void> = Promise.resolve()
+  #leftovers: Promise<readonly string[]> | undefined
   /** Who asked for the work that is done now. */
   #onStep: Progress = () => {}
   readonly #stopped = Promise.withResolvers<void>()
@@ -82,14 +86,20 @@ export class Supervisor {
     await mkdir(places.logs, { recursive: true, mode: 0o700 })
     const supervisor = new Supervisor(options)
     supervisor.#live = (await supervisor.#releases.live())?.number
-    const left = await endLeftovers(places.processes)
-    if (left.length > 0) supervisor.#say(`ended what an earlier supervisor left: ${left.join(', ')}`)
     const control = await serveControl(places.socket, {
       handle: (command, onStep) => supervisor.#handle(command, onStep),
     })
     await Promise.race([stopRequested, supervisor.#stopped.promise])
     await supervisor.#stop()
     await control.close()
+  }
+
+  /** Once, before anything is started: what a supervisor that was killed has left. Its edges finish what they have under way. */
+  async #endLeftovers(): Promise<void> {
+    const isFirst = this.#leftovers === undefined
+    this.#leftovers ??= endLeftovers(layout(this.#options.projectDir).processes)
+    const names = await this.#leftovers
+    if (isFirst && names.length > 0) this.#say(`ended what an earlier supervisor left: ${names.join(', ')}`)
   }
 
   #handle(command: string, onStep: Progress): Promise<unknown> {
@@ -123,6 +133,7 @@ export class Supervisor {
 
   /** Puts a release in force, one node after the other. If it fails, those that were replaced go back to what ran before. */
   async #roll(number: number, readyTimeoutMs: number): Promise<SupervisorState> {
+    await this.#endLeftovers()
     const { projectDir } = this.#options
     const [project, addresses] = [await readProject(projectDir), await readAddresses(projectDir)]
     if (!addresses) throw new Error('no edges are provisioned')
@@ -188,7 +199,7 @@ export class Supervisor {
 
   /** How to start the edges of a release in each region, with their files written. */
   async #prepare(number: number, { wanted, addresses, readyTimeoutMs }: Plan): Promise<PreparedRegion[]> {
-    const { projectDir, edgeCommand } = this.#options
+    const { projectDir } = this.#options
     const { config: text, env } = await this.#releases.contents(number)
     const config = readConfig(text, { file: this.#releases.configFile(number), env })
     const needsStore = config.store.url === null
@@ -219,10 +230,17 @@ export class Supervisor {
           address: { host: config.http.host, port: ports.http },
           scheme: config.http.tls === null ? 'http' : 'https',
           start: (ordinal) =>
-            new EdgeProcess(edgeCommand, { ...spec, region, ordinal, configFile, logFile, heapMiB: heap }),
+            this.#startEdge({ ...spec, region, ordinal, configFile, logFile, heapMiB: heap }),
         }
       }),
     )
+  }
+
+  #startEdge(spec: EdgeSpec): EdgeProcess {
+    const edge = new EdgeProcess(this.#options.edgeCommand, spec)
+    this.#edges = [...this.#edges, edge]
+    this.#noteSoon()
+    return edge
   }
 
   /** Listens at a region's address, if it doesn't yet. */
@@ -265,6 +283,7 @@ export class Supervisor {
   }
 
   async #stop(): Promise<void> {
+    await this.#endLeftovers()
     await this.#close(new Set())
     await this.#postgres?.stop()
     this.#postgres = undefined
@@ -278,11 +297,31 @@ export class Supervisor {
     return [...nats, ...(this.#postgres ? [this.#postgres] : [])]
   }
 
-  async #noteProcesses(): Promise<void> {
-    await noteProcesses(
-      layout(this.#options.projectDir).processes,
-      this.#servers().map(({ spec, pid }) => ({ name: spec.name, pid })),
-    )
+  /** One writing after the other, so that the last one has the newest. */
+  #noteProcesses(): Promise<void> {
+    const noted = this.#noting.then(() => {
+      this.#edges = this.#edges.filter(({ hasEnded }) => !hasEnded)
+      return noteProcesses(layout(this.#options.projectDir).processes, [
+        ...this.#edges.map(({ replica, pid, spec: { stopTimeoutMs } }) => ({
+          name: `the edge ${replica}`,
+          pid,
+          isEdge: true,
+          stopTimeoutMs,
+        })),
+        ...this.#servers().map(({ spec, pid }) => ({
+          name: spec.name,
+          pid,
+          isEdge: false,
+          stopTimeoutMs: serverStopTimeoutMs,
+        })),
+      ])
+    })
+    this.#noting = noted.catch(() => {})
+    return noted
+  }
+
+  #noteSoon(): void {
+    this.#noteProcesses().catch((error: unknown) => this.#say(String(error)))
   }
 
   async #noteEdges(): Promise<void> {
@@ -293,7 +332,7 @@ export class Supervisor {
   }
 
   #serverCallbacks(): { onEvent: Progress; onRestart: () => void } {
-    return { onEvent: this.#say, onRestart: () => void this.#noteProcesses() }
+    return { onEvent: this.#say, onRestart: () => this.#noteSoon() }
   }
 
   readonly #say: Progress = (text) => {
