@@ -10,11 +10,13 @@ import {
   encodeUser,
   fmtCreds,
 } from '@nats-io/jwt'
-import { afterEach, expect, test } from 'vitest'
-import { startNats, type NatsServer } from '../../test/support/nats.ts'
+import { afterEach, expect, onTestFinished, test } from 'vitest'
+import { eventually } from '../../test/support/eventually.ts'
+import { startNats, startNatsLeaves, type NatsServer } from '../../test/support/nats.ts'
 import type { NatsConfig } from '../config/edge-config.ts'
 import { createLogger } from './logger.ts'
 import { joinNats, NatsFileError, type Joined } from './nats-node.ts'
+import { formatNatsPermissions } from './nats-permissions.ts'
 
 const plain: Omit<NatsConfig, 'servers'> = {
   credsFile: null,
@@ -37,7 +39,12 @@ const servers: NatsServer[] = []
 const joined: Joined[] = []
 
 afterEach(async () => {
-  await Promise.all(joined.splice(0).map(({ transport }) => transport.close()))
+  await Promise.all(
+    joined.splice(0).map(async ({ sharedLimits, transport }) => {
+      sharedLimits?.close()
+      await transport.close()
+    }),
+  )
   await Promise.all(servers.splice(0).map((server) => server.stop()))
 })
 
@@ -47,12 +54,12 @@ async function serverWith(more: string, options: { jetStream?: boolean } = {}): 
   return server
 }
 
-async function joinAs(nats: NatsConfig): Promise<Joined> {
+async function joinAs(nats: NatsConfig, replica = 'us/0'): Promise<Joined> {
   const one = await joinNats({
     cluster: { name: 'test', hashKey: null, nats },
     nats,
     queue: { maxBytes: 1_048_576, maxMessages: 1000, maxAgeMs: 60_000, replicas: 1 },
-    replica: 'us/0',
+    replica,
     secret: 'ab',
     logger: createLogger({ level: 'silent', region: 'us' }),
     onLost: () => {},
@@ -98,6 +105,31 @@ test('credentials of an account open the server to its users only', async () => 
   const stranger = createUser()
   const forged = fmtCreds(await encodeUser('edge', stranger, createAccount()), stranger)
   await expect(joinAs({ ...nats, credsFile: await fileOf(forged) })).rejects.toThrow(/authorization/i)
+})
+
+test('behind leaf nodes, what a replica may do is enough to join, and to apply limits in all regions', async () => {
+  const users = new Map(['us', 'eu'].map((region) => [region, createUser()]))
+  const nats = await startNatsLeaves([...users.keys()], (region) => {
+    const permissions = formatNatsPermissions(
+      { name: 'test', nats: { ...plain, servers: [], jetStreamDomain: 'hub' } },
+      { replica: `${region}/0`, mayApply: region === 'us' },
+    )
+    return `authorization { users: [{ nkey: ${users.get(region)!.getPublicKey()}, ${permissions} }] }`
+  })
+  onTestFinished(() => nats.stop())
+  const joinIn = async (region: string): Promise<Joined> => {
+    const nkeySeedFile = await fileOf(seedOf(users.get(region)!))
+    const leaf = { ...plain, servers: [nats.leaves.get(region)!.url], jetStreamDomain: nats.domain }
+    return joinAs({ ...leaf, nkeySeedFile }, `${region}/0`)
+  }
+  const [us, eu] = [await joinIn('us'), await joinIn('eu')]
+  expect([us.snapshots, us.queue, eu.snapshots, eu.queue]).not.toContain(undefined)
+  await eventually(() => us.sharedLimits!.history())
+  const share = { capacity: 5, refill_per_sec: 1 }
+  const change = { document: { token_buckets: { us: share, eu: share } }, by: 'on-call', dryRun: false }
+  await expect(eu.sharedLimits!.apply(change)).rejects.toMatchObject({ code: 'limits-unreachable' })
+  expect(await us.sharedLimits!.apply(change)).toMatchObject({ version: { version: 1 }, applied: ['us/0'] })
+  await eventually(() => expect(eu.sharedLimits!.limits?.[0]?.shares).toMatchObject({ eu: { capacity: 5 } }))
 })
 
 test('a file that can not be read is named', async () => {

@@ -1,7 +1,7 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../../test/support/eventually.ts'
-import { startNats, type NatsServer } from '../../test/support/nats.ts'
+import { startNats, startNatsLeaves, type NatsLeaves, type NatsServer } from '../../test/support/nats.ts'
 import {
   AgreedDocument,
   NotAgreedError,
@@ -9,7 +9,7 @@ import {
   type Outcome,
   type Version,
 } from './agreed-document.ts'
-import type { ReplicaId } from './transport.ts'
+import { regionOf, type ReplicaId } from './transport.ts'
 
 let server: NatsServer
 let clusters = 0
@@ -27,14 +27,25 @@ interface Member {
   readonly refused: Set<unknown>
 }
 
-async function member(cluster: string, replica: ReplicaId, others: readonly ReplicaId[]): Promise<Member> {
-  const connection = await connect({ servers: server.url })
+interface Place {
+  readonly cluster: string
+  readonly server: NatsServer
+  readonly domain?: string
+}
+
+async function member(
+  { cluster, server: at, domain }: Place,
+  replica: ReplicaId,
+  others: readonly ReplicaId[],
+): Promise<Member> {
+  const connection = await connect({ servers: at.url })
   const versions: Version[] = []
   const problems: string[] = []
   const refused = new Set<unknown>()
   const agreed = await AgreedDocument.open({
     connection,
     cluster,
+    domain,
     replica,
     judge: (document) => (refused.has(document) ? [`${String(document)} is not for me`] : []),
     others: () => others.filter((other) => other !== replica),
@@ -52,7 +63,9 @@ const replicas = ['us/0', 'eu/0', 'ap/0'] as const
 
 async function three(): Promise<{ cluster: string; us: Member; eu: Member; ap: Member }> {
   const cluster = `agree${++clusters}`
-  const [us, eu, ap] = await Promise.all(replicas.map((replica) => member(cluster, replica, replicas)))
+  const [us, eu, ap] = await Promise.all(
+    replicas.map((replica) => member({ cluster, server }, replica, replicas)),
+  )
   return { cluster, us: us!, eu: eu!, ap: ap! }
 }
 
@@ -128,7 +141,7 @@ describe('a document that is changed in all replicas or in none', () => {
     const { cluster, us } = await three()
     await propose(us, 'a')
     await propose(us, 'b')
-    const late = await member(cluster, 'us/1', replicas)
+    const late = await member({ cluster, server }, 'us/1', replicas)
     expect(late.agreed.current).toMatchObject({ version: 2, document: 'b' })
     expect(documents(late)).toEqual(['b'])
   })
@@ -136,13 +149,41 @@ describe('a document that is changed in all replicas or in none', () => {
   test('a version that a replica can not put in force is told, and the one before stays', async () => {
     const { cluster, us } = await three()
     await propose(us, 'a')
-    const old = await member(cluster, 'us/1', [])
+    const old = await member({ cluster, server }, 'us/1', [])
     old.refused.add('b')
     await propose(us, 'b')
     await eventually(() =>
       expect(old.problems).toEqual(["version 2 can't be put in force here: b is not for me"]),
     )
     expect(old.agreed.current).toMatchObject({ document: 'a' })
+  })
+})
+
+describe('behind leaf nodes, in the JetStream of their domain', () => {
+  let nats: NatsLeaves
+  beforeAll(async () => {
+    nats = await startNatsLeaves(['us', 'eu', 'ap'])
+  })
+  afterAll(() => nats.stop())
+
+  /** A replica of a region, at its leaf node. */
+  const at = (replica: ReplicaId): Promise<Member> =>
+    member(
+      { cluster: 'leaf', server: nats.leaves.get(regionOf(replica))!, domain: nats.domain },
+      replica,
+      replicas,
+    )
+
+  test('a document is in force in all regions or in none, and who starts later has it', async () => {
+    const [us, eu, ap] = await Promise.all(replicas.map(at))
+    // JetStream may have begun later than they.
+    for (const one of [us!, eu!, ap!]) await eventually(() => one.agreed.history())
+    expect(await propose(us!, 'a')).toMatchObject({ version: { version: 1 }, applied: replicas, pending: [] })
+    eu!.refused.add('bad')
+    await expect(propose(ap!, 'bad')).rejects.toThrow(new NotAgreedError(['eu/0: bad is not for me']))
+    for (const one of [us!, eu!, ap!]) expect([documents(one), one.problems]).toEqual([['a'], []])
+    const late = await at('ap/1')
+    expect(late.agreed.current).toMatchObject({ version: 1, document: 'a' })
   })
 })
 

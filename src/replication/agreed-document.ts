@@ -19,7 +19,7 @@ export interface AgreementOptions {
   readonly connection: NatsConnection
   readonly cluster: string
   readonly replica: ReplicaId
-  /** Of the region's JetStream; see `openRegionBucket`. */
+  /** Of the JetStream, where it is behind a leaf node; what all regions share is in it, so they all have the same. */
   readonly domain?: string | undefined
   /** What hinders this replica from putting a document in force; empty if nothing does. */
   readonly judge: (document: unknown) => readonly string[]
@@ -212,8 +212,14 @@ export class AgreedDocument {
   }
 
   async #watch(onRead: () => void): Promise<void> {
-    const { connection, cluster } = this.#options
-    const kvm = new Kvm(jetstream(connection, { checkAPI: false, timeout: requestTimeoutMs }))
+    const { connection, cluster, domain } = this.#options
+    const kvm = new Kvm(
+      jetstream(connection, {
+        checkAPI: false,
+        timeout: requestTimeoutMs,
+        ...(domain !== undefined && { domain }),
+      }),
+    )
     const shared = await kvm.create(clusterBucketName(cluster, 'config'), { history: historyMax })
     // Before the watch, so that a start has the newest version in force from its first request on.
     const newest = versionIn(await shared.get('current'))

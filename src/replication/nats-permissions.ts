@@ -30,11 +30,11 @@ export function natsPermissions(
       `${prefix}.*.all.${self}`,
       `${prefix}.*.to.*.${self}`,
       ...regional.flatMap((bucket) => useOfBucket(bucket, domain)),
-      ...useOfBucket(config),
+      ...useOfBucket(config, domain),
       ...regional.flatMap((bucket, at) => `${writes}$KV.${bucket}.${[key, `${key}.>`, 'current', key][at]}`),
-      `$KV.${config}.state.${key}`,
+      `${writes}$KV.${config}.state.${key}`,
       ...useOfQueue(cluster, replica, domain),
-      ...(mayApply ? [`$KV.${config}.current`, `$KV.${config}.proposal`] : []),
+      ...(mayApply ? [`${writes}$KV.${config}.current`, `${writes}$KV.${config}.proposal`] : []),
     ],
     subscribe: [`${prefix}.*.all.*`, `${prefix}.*.to.${self}.*`, `_INBOX.${self}.>`],
   }
@@ -53,7 +53,7 @@ function useOfQueue(cluster: string, replica: ReplicaId, domain: string | undefi
 }
 
 /** To make a bucket if it isn't there, to read it and to watch it. */
-function useOfBucket(bucket: string, domain?: string): string[] {
+function useOfBucket(bucket: string, domain: string | undefined): string[] {
   const stream = `KV_${bucket}`
   const api = apiPrefix(domain)
   return [

@@ -82,6 +82,7 @@ export type GatewayPort = (from: string, to: string, port: number) => number | P
 export async function startNatsRegions(
   regions: readonly string[],
   gatewayPort: GatewayPort = (_from, _to, port) => port,
+  { jetStreamDomain, leafPorts }: LeafOptions = {},
 ): Promise<Map<string, NatsServer>> {
   const ports = new Map<string, number>()
   for (const region of regions) ports.set(region, await freePort())
@@ -100,9 +101,63 @@ export async function startNatsRegions(
     const routes = await freePort()
     // JetStream asks for a route where a cluster has a single server, too: to itself.
     const cluster = `cluster { name: "${region}", listen: "127.0.0.1:${routes}", routes: ["nats://127.0.0.1:${routes}"] }`
-    servers.set(region, await startNats({ name: `nats-${region}`, more: `${cluster}\n${gateway}` }))
+    const leafPort = leafPorts?.get(region)
+    const leafs = leafPort === undefined ? '' : `leafnodes { listen: "127.0.0.1:${leafPort}" }\n${accounts}`
+    servers.set(
+      region,
+      await startNats({
+        name: `nats-${region}`,
+        ...(jetStreamDomain !== undefined && { jetStreamDomain }),
+        more: [cluster, gateway, leafs].join('\n'),
+      }),
+    )
   }
   return servers
+}
+
+/** Gateways and leaf nodes on one server ask for a system account. */
+const accounts = `accounts {
+  SYS: { users: [{ user: system, password: system }] }
+  EDGES: { jetstream: enabled, users: [{ user: edge, password: edge }] }
+}
+system_account: SYS
+no_auth_user: edge`
+
+interface LeafOptions {
+  readonly jetStreamDomain?: string
+  /** Where each region's server takes leaf nodes. */
+  readonly leafPorts?: ReadonlyMap<string, number>
+}
+
+/** A leaf node for each region, without JetStream, at that region's server; these are joined by gateways, and their JetStream is one domain. */
+export interface NatsLeaves {
+  readonly domain: string
+  readonly leaves: ReadonlyMap<string, NatsServer>
+  stop(): Promise<void>
+}
+
+/** `more`: of each leaf node's configuration. */
+export async function startNatsLeaves(
+  regions: readonly string[],
+  more: (region: string) => string = () => '',
+): Promise<NatsLeaves> {
+  const domain = 'hub'
+  const leafPorts = new Map<string, number>()
+  for (const region of regions) leafPorts.set(region, await freePort())
+  const hubs = await startNatsRegions(regions, undefined, { jetStreamDomain: domain, leafPorts })
+  const leaves = new Map<string, NatsServer>()
+  for (const [region, port] of leafPorts) {
+    const remotes = `leafnodes { remotes: [{ url: "nats://edge:edge@127.0.0.1:${port}" }] }`
+    const own = `${remotes}\n${more(region)}`
+    leaves.set(region, await startNats({ name: `leaf-${region}`, jetStream: false, more: own }))
+  }
+  return {
+    domain,
+    leaves,
+    stop: async () => {
+      await Promise.all([...leaves.values(), ...hubs.values()].map((server) => server.stop()))
+    },
+  }
 }
 
 function reach(port: number): Promise<void> {
