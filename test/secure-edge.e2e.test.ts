@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { request, type RequestOptions } from 'node:https'
@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
+import { SignJWT } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeAuthority, type CertificateFiles } from './support/certificates.ts'
 import { startCli, type CliProcess } from './support/cli.ts'
 import { eventually } from './support/eventually.ts'
 
-const keys = { rater: newKey(), scraper: newKey(), boss: newKey(), next: newKey() }
+const keys = { rater: newKey(), scraper: newKey(), boss: newKey(), next: newKey(), late: newKey() }
 let directory: string
 let files: CertificateFiles
 let ca: string
@@ -22,11 +23,12 @@ function newKey(): string {
   return randomBytes(24).toString('base64url')
 }
 
-function configuration(apiKeys: string[], more = ''): string {
+function configuration(apiKeys: string[], { jwt = '', more = '' } = {}): string {
   return `token_buckets: { us: { capacity: 100, refill_per_sec: 1 } }
 auth:
   api_keys:
 ${apiKeys.map((line) => `    - ${line}`).join('\n')}
+  ${jwt}
 http:
   port: 0
   tls: { cert_file: ${files.certFile}, key_file: ${files.keyFile} }
@@ -97,7 +99,7 @@ test('over TLS a key may do what its scopes say, and metrics need one that may r
 
 test('keys rotate without a restart, all or nothing', async () => {
   const second = [entry('next', 'web', 'rate'), ...first]
-  await writeFile(join(directory, 'edge.yaml'), configuration(second, 'sync: { interval: 60ms }'))
+  await writeFile(join(directory, 'edge.yaml'), configuration(second, { more: 'sync: { interval: 60ms }' }))
   await edge.waitFor(/a change needs a restart; nothing of the file was put in force/)
   expect((await take(keys.next)).status).toBe(401)
   await writeFile(join(directory, 'edge.yaml'), configuration(second))
@@ -109,6 +111,43 @@ test('keys rotate without a restart, all or nothing', async () => {
   )
   await eventually(async () => expect((await take(keys.rater, '198.51.100.78')).status).toBe(401))
   expect((await take(keys.next)).status).toBe(200)
+})
+
+test('settings of JWTs change without a restart, all or nothing', async () => {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const tokenOf = (issuer: string): Promise<string> =>
+    new SignJWT({ scope: 'rate' })
+      .setProtectedHeader({ alg: 'ES256' })
+      .setSubject('bob')
+      .setIssuer(issuer)
+      .setAudience('ratings')
+      .setExpirationTime('1h')
+      .sign(privateKey)
+  let addresses = 0
+  // Each time from another address, so that none is refused because of it.
+  const statusOf = async (key: string): Promise<number> =>
+    (await take(key, `10.0.${addresses >> 8}.${addresses++ & 255}`)).status
+  const put = (issuer: string): Promise<void> =>
+    writeFile(
+      join(directory, 'edge.yaml'),
+      configuration([...first, entry('late', 'web', 'rate')], {
+        jwt: `jwt: { issuer: ${issuer}, audience: ratings, public_key_file: ${join(directory, 'jwt.pem')} }`,
+      }),
+    )
+
+  await put('one')
+  await edge.waitFor(/could not be put in force: PublicKeyError: auth\.jwt\.public_key_file: .*ENOENT/)
+  expect(await statusOf(keys.late)).toBe(401)
+  await writeFile(join(directory, 'jwt.pem'), publicKey.export({ type: 'spki', format: 'pem' }))
+  const [one, two] = [await tokenOf('one'), await tokenOf('two')]
+  // The file of the configuration has to change, too.
+  await put('two')
+  await eventually(async () => expect(await statusOf(two)).toBe(200))
+  expect(await statusOf(one)).toBe(401)
+  expect(await statusOf(keys.late)).toBe(200)
+  await put('one')
+  await eventually(async () => expect(await statusOf(one)).toBe(200))
+  expect(await statusOf(two)).toBe(401)
 })
 
 test('an address that guesses is refused, by what the trusted proxy says, and counted', async () => {

@@ -34,12 +34,13 @@ export async function diffConfig(file: string, options: JsonOption): Promise<voi
   outputOf(options).result({ release: live.number, ...difference }, show(difference, live.number))
 }
 
-function show({ limits, logLevel, needRestart }: ConfigDifference, release: number): string {
+function show({ limits, credentials, logLevel, needRestart }: ConfigDifference, release: number): string {
   const lines = [
     ...limits.flatMap(({ limit, change, effects }) => [
       `limit ${limit} is ${change}`,
       ...effects.map((effect) => `  ${effect}`),
     ]),
+    ...credentials.map((field) => `${field} changes`),
     ...(logLevel ? [`log.level ${logLevel[0]} → ${logLevel[1]}`] : []),
     ...needRestart.map((field) => `${field} changes, with new processes`),
   ]

@@ -25,6 +25,7 @@ test('limits that came, went and changed are told apart by name', () => {
       limitsChanged: ['changed'],
       limitsRemoved: ['removed'],
       apiKeysChanged: [],
+      jwtChanged: false,
       logLevelChanged: true,
     },
     needRestart: [],

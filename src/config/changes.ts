@@ -11,6 +11,7 @@ export interface ConfigChanges {
   readonly limitsRemoved: readonly string[]
   /** Ids of API keys. */
   readonly apiKeysChanged: readonly string[]
+  readonly jwtChanged: boolean
   readonly logLevelChanged: boolean
 }
 
@@ -32,6 +33,7 @@ export function compareConfigs(before: EdgeConfig, after: EdgeConfig): Compariso
       .map((limit) => limit.name),
     limitsRemoved: [...old.keys()].filter((name) => !names.has(name)),
     apiKeysChanged: changedKeys(before.auth.apiKeys, after.auth.apiKeys),
+    jwtChanged: !isDeepStrictEqual(before.auth.jwt, after.auth.jwt),
     logLevelChanged: before.log.level !== after.log.level,
   }
   const isChange = Object.values(changes).some((change) =>
@@ -48,8 +50,7 @@ function changedKeys(before: EdgeConfig['auth']['apiKeys'], after: EdgeConfig['a
 }
 
 function fixed({ cluster, auth, sync, store, http, log }: EdgeConfig): Record<string, unknown> {
-  const { mode, jwt } = auth
-  return { cluster, auth: { mode, jwt }, sync, store, http, log: { auditFile: log.auditFile } }
+  return { cluster, auth: { mode: auth.mode }, sync, store, http, log: { auditFile: log.auditFile } }
 }
 
 /** Paths in the file of the fields that differ; lists are compared as a whole. */

@@ -173,7 +173,7 @@ const jwt = section({
   scope_claim: plainText(256).default('scope').describe('The claim that lists scopes.'),
 })
   .superRefine(checkJwtKeys, whenValid('jwks_url', 'public_key_file'))
-  .describe('JSON Web Tokens (RFC 7519) as credentials.')
+  .describe('JSON Web Tokens (RFC 7519) as credentials. They may change at run time.')
 
 const auth = section({
   mode: z

@@ -38,7 +38,7 @@ const kubernetesLink = '..data'
 
 /**
  * Reloads a configuration file when it changes: written in place, replaced by a rename, or swapped as Kubernetes does. All or
- * nothing: limits, API keys and the log level change together if the whole file is valid and nothing else in it differs; otherwise nothing
+ * nothing: limits, credentials and the log level change together if the whole file is valid and nothing else in it differs; otherwise nothing
  * changes and all problems are reported. A file that says the same as before is not applied.
  */
 export function watchConfig(options: WatchOptions): ConfigWatcher {

@@ -9,6 +9,7 @@ test('a configuration that says the same changes nothing', () => {
   const text = `token_buckets: ${shares(10)}`
   expect(diffConfigs(config(text), config(`# other words\n${text}`))).toEqual({
     limits: [],
+    credentials: [],
     logLevel: null,
     needRestart: [],
   })
@@ -38,10 +39,15 @@ test('limits that come, change and go are named, with what becomes of live bucke
 
 test('what needs new processes is told apart', () => {
   const text = `token_buckets: ${shares(10)}`
-  const { needRestart, logLevel } = diffConfigs(
+  const key = `{ id: web, subject: web, scopes: [rate], sha256: ${'a'.repeat(64)} }`
+  const jwt = '{ issuer: i, audience: a, jwks_url: "https://issuer.example/keys" }'
+  const { needRestart, logLevel, credentials } = diffConfigs(
     config(text),
-    config(`${text}\nhttp: { max_body_bytes: 2048 }\nlog: { level: warn }`),
+    config(
+      `${text}\nauth: { mode: off, api_keys: [${key}], jwt: ${jwt} }\nhttp: { max_body_bytes: 2048 }\nlog: { level: warn }`,
+    ),
   )
+  expect(credentials).toEqual(['auth.api_keys web', 'auth.jwt'])
   expect(needRestart).toEqual(['http.max_body_bytes'])
   expect(logLevel).toEqual(['info', 'warn'])
 })

@@ -12,6 +12,8 @@ export interface LimitDifference {
 
 export interface ConfigDifference {
   readonly limits: readonly LimitDifference[]
+  /** Fields of credentials that come, change or go: of API keys by their ids. */
+  readonly credentials: readonly string[]
   readonly logLevel: readonly [before: string, after: string] | null
   /** Fields that take effect with new processes only: by a deploy, which replaces them one after the other. */
   readonly needRestart: readonly string[]
@@ -40,6 +42,10 @@ export function diffConfigs(before: EdgeConfig, after: EdgeConfig): ConfigDiffer
   ]
   return {
     limits,
+    credentials: [
+      ...(changes?.apiKeysChanged ?? []).map((id) => `auth.api_keys ${id}`),
+      ...(changes?.jwtChanged ? ['auth.jwt'] : []),
+    ],
     logLevel: before.log.level === after.log.level ? null : [before.log.level, after.log.level],
     needRestart,
   }

@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises'
-import type { EdgeConfig } from '../config/edge-config.ts'
+import { readFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
+import type { EdgeConfig, JwtConfig } from '../config/edge-config.ts'
 import { ApiKeys } from '../http/auth/api-keys.ts'
 import {
   requireCredentials,
@@ -7,25 +8,53 @@ import {
   type Authenticator,
   type CredentialCheck,
 } from '../http/auth/authenticator.ts'
-import { checkJwt } from '../http/auth/jwt.ts'
+import { checkJwt, type JwtOptions } from '../http/auth/jwt.ts'
+
+/** The public key that the configuration names for tokens is of no use. */
+export class PublicKeyError extends Error {
+  override readonly name = 'PublicKeyError'
+}
 
 export interface Authentication {
   readonly authenticate: Authenticator
-  /** Puts the API keys of another configuration in force. */
-  replaceKeys(auth: EdgeConfig['auth']): void
+  /** Reads what other settings name, and answers how to put them in force, which can't fail. @throws {PublicKeyError} */
+  prepare(auth: EdgeConfig['auth']): () => void
 }
 
-/** How callers are known, as configured. @throws when the public key's file can't be read. */
-export async function authenticationFor({ mode, apiKeys, jwt }: EdgeConfig['auth']): Promise<Authentication> {
+/** How callers are known, as configured. @throws {PublicKeyError} */
+export function authenticationFor({ mode, apiKeys, jwt }: EdgeConfig['auth']): Authentication {
+  if (mode === 'off') return { authenticate: trustEverybody, prepare: () => () => {} }
   const keys = new ApiKeys(apiKeys)
-  const replaceKeys = (auth: EdgeConfig['auth']): void => keys.replace(auth.apiKeys)
-  if (mode === 'off') return { authenticate: trustEverybody, replaceKeys }
-  const checks: CredentialCheck[] = [(credential) => keys.check(credential)]
-  if (jwt) {
-    const { issuer, audience, jwksUrl, publicKeyFile, subjectClaim, scopeClaim } = jwt
-    const signers =
-      jwksUrl === null ? { publicKeyPem: await readFile(publicKeyFile ?? '', 'utf8') } : { jwksUrl }
-    checks.push(await checkJwt({ issuer, audience, keys: signers, subjectClaim, scopeClaim }))
+  let tokens = { jwt, check: tokenCheck(jwt) }
+  return {
+    authenticate: requireCredentials([
+      (credential) => keys.check(credential),
+      (credential) => tokens.check(credential),
+    ]),
+    prepare: (next) => {
+      // What was fetched from the issuer stays as long as nothing changes.
+      const isSame = isDeepStrictEqual(next.jwt, tokens.jwt)
+      const nextTokens = isSame ? tokens : { jwt: next.jwt, check: tokenCheck(next.jwt) }
+      return () => {
+        tokens = nextTokens
+        keys.replace(next.apiKeys)
+      }
+    },
   }
-  return { authenticate: requireCredentials(checks), replaceKeys }
+}
+
+function tokenCheck(jwt: JwtConfig | null): CredentialCheck {
+  if (!jwt) return () => undefined
+  const { issuer, audience, subjectClaim, scopeClaim } = jwt
+  const check = (keys: JwtOptions['keys']): CredentialCheck =>
+    checkJwt({ issuer, audience, keys, subjectClaim, scopeClaim })
+  if (jwt.jwksUrl !== null) return check({ jwksUrl: jwt.jwksUrl })
+  const file = jwt.publicKeyFile ?? ''
+  try {
+    // At once, as the rest of a reload is: it is a small file.
+    return check({ publicKeyPem: readFileSync(file, 'utf8') })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new PublicKeyError(`auth.jwt.public_key_file: ${file} is no PEM file of a public key (${reason})`)
+  }
 }

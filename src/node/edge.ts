@@ -57,7 +57,7 @@ export interface Edge {
   readonly region: string
   readonly url: string
   totals(): EdgeTotals
-  /** Puts the limits, the API keys and the log level of another configuration in force. */
+  /** Puts the limits, the credentials and the log level of another configuration in force. If it throws, nothing was changed. */
   reconfigure(config: EdgeConfig): void
   /** Serves a connection that another process accepted. */
   take(connection: Socket): void
@@ -117,9 +117,10 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     url: server.url,
     totals: () => totalsOf(limiter, { requests, ratings: ratings.stats().stored }),
     reconfigure: (next) => {
+      const putCredentialsInForce = guard.prepare(next)
       config = next
       limits.reconfigure(next)
-      guard.reconfigure(next)
+      putCredentialsInForce()
       logger.level = next.log.level
     },
     take: (connection) => server.take(connection),

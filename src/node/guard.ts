@@ -15,8 +15,8 @@ export interface Guard {
   >
   /** Requests refused because of their address. */
   refusedAddresses(): number
-  /** Puts the API keys of another configuration in force. */
-  reconfigure(config: EdgeConfig): void
+  /** Reads what another configuration names, and answers how to put its credentials in force. @throws {PublicKeyError} */
+  prepare(config: EdgeConfig): () => void
   close(): void
 }
 
@@ -27,7 +27,7 @@ export async function startGuard(
   { auth, http, log }: EdgeConfig,
   { logger, nowMs }: { logger: Logger; nowMs: () => number },
 ): Promise<Guard> {
-  const authentication = await authenticationFor(auth)
+  const authentication = authenticationFor(auth)
   const audit = openAudit(log.auditFile, logger)
   const addresses =
     http.addressLimit && new AddressLimiter({ ...http.addressLimit, hashKey: randomHashKey(), nowMs })
@@ -43,7 +43,7 @@ export async function startGuard(
       bodyBytesMax: http.maxBodyBytes,
     },
     refusedAddresses: () => addresses?.refused ?? 0,
-    reconfigure: (config) => authentication.replaceKeys(config.auth),
+    prepare: (config) => authentication.prepare(config.auth),
     close: () => {
       clearInterval(timer)
       audit.close()

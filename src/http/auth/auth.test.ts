@@ -28,7 +28,7 @@ beforeAll(async () => {
   store = await openTestStore()
   pair = await generateKeyPair('ES256', { extractable: true })
   const keys = { publicKeyPem: await exportSPKI(pair.publicKey) }
-  const jwt = await checkJwt({ issuer, audience, keys, subjectClaim: 'sub', scopeClaim: 'scope' })
+  const jwt = checkJwt({ issuer, audience, keys, subjectClaim: 'sub', scopeClaim: 'scope' })
   const apiKeys = new ApiKeys([
     apiKey('rater', ['rate']),
     apiKey('reader', ['read']),

@@ -1,4 +1,5 @@
-import { createRemoteJWKSet, importSPKI, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
+import { createPublicKey } from 'node:crypto'
+import { createRemoteJWKSet, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
 import type { CredentialCheck, Scope } from './authenticator.ts'
 
 export interface JwtOptions {
@@ -16,10 +17,10 @@ const jwksTimeoutMs = 3000
 const jwksMaxAgeMs = 10 * 60_000
 const clockToleranceSec = 5
 
-/** Checks JSON Web Tokens (RFC 7519) of one issuer. */
-export async function checkJwt(options: JwtOptions): Promise<CredentialCheck> {
+/** Checks JSON Web Tokens (RFC 7519) of one issuer. @throws when the key is no public key */
+export function checkJwt(options: JwtOptions): CredentialCheck {
   const { issuer, audience, subjectClaim, scopeClaim } = options
-  const key = await keyOf(options.keys)
+  const key = keyOf(options.keys)
   return async (credential) => {
     if (credential.split('.').length !== 3) return undefined
     const payload = await verify(credential, key, { issuer, audience })
@@ -29,19 +30,17 @@ export async function checkJwt(options: JwtOptions): Promise<CredentialCheck> {
   }
 }
 
-async function keyOf(keys: JwtOptions['keys']): Promise<JWTVerifyGetKey> {
+function keyOf(keys: JwtOptions['keys']): JWTVerifyGetKey {
   if ('jwksUrl' in keys) {
     return createRemoteJWKSet(new URL(keys.jwksUrl), {
       timeoutDuration: jwksTimeoutMs,
       cacheMaxAge: jwksMaxAgeMs,
     })
   }
-  const parsed = new Map<string, ReturnType<typeof importSPKI>>()
-  return ({ alg }) => {
-    let key = parsed.get(alg)
-    if (!key) parsed.set(alg, (key = importSPKI(keys.publicKeyPem, alg)))
-    return key
-  }
+  // Of a private key Node would make a public one, and whoever verifies would hold what signs.
+  if (!keys.publicKeyPem.includes('-----BEGIN PUBLIC KEY-----')) throw new Error('it holds no public key')
+  const key = createPublicKey(keys.publicKeyPem)
+  return () => key
 }
 
 async function verify(
