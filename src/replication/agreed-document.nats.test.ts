@@ -110,7 +110,7 @@ describe('a document that is changed in all replicas or in none', () => {
     await ap.connection.drain()
     await eventually(async () => expect(await propose(us, 'a')).toMatchObject({ applied: ['us/0', 'eu/0'] }))
     expect(documents(eu)).toEqual(['a'])
-    const again = await member(cluster, 'ap/0', replicas)
+    const again = await member({ cluster, server }, 'ap/0', replicas)
     again.refused.add('b')
     await eventually(async () => {
       await expect(propose(us, 'b', { dryRun: true })).rejects.toThrow('ap/0: b is not for me')
