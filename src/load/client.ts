@@ -1,4 +1,4 @@
-import { errors, Pool } from 'undici'
+import { errors, Pool, type Dispatcher } from 'undici'
 
 export interface Call {
   readonly method: 'GET' | 'POST'
@@ -34,18 +34,44 @@ export function connectClient({ url, connections, timeoutMs, apiKey }: ClientOpt
   const headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }
   const jsonHeaders = { ...headers, 'content-type': 'application/json' }
   return {
-    call: async ({ method, path, body }) => {
-      try {
-        const response = await pool.request(
+    call: ({ method, path, body }) =>
+      new Promise((resolve) => {
+        pool.dispatch(
           body === undefined ? { method, path, headers } : { method, path, headers: jsonHeaders, body },
+          new StatusOnly(resolve),
         )
-        await response.body.dump()
-        return response.statusCode
-      } catch (error) {
-        return isTimeout(error) ? 'timeout' : 'no connection'
-      }
-    },
+      }),
     close: () => pool.destroy(),
+  }
+}
+
+/** Of an answer only the status, when it is complete: a stream for its body would cost more than the call. */
+class StatusOnly implements Dispatcher.DispatchHandler {
+  readonly #resolve: (answer: Answer) => void
+  #status = 0
+
+  constructor(resolve: (answer: Answer) => void) {
+    this.#resolve = resolve
+  }
+
+  onRequestStart(): void {
+    // Undici wants a handler to have it.
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
+    this.#status = status
+  }
+
+  onResponseData(): void {
+    // Nobody looks at it.
+  }
+
+  onResponseEnd(): void {
+    this.#resolve(this.#status)
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#resolve(isTimeout(error) ? 'timeout' : 'no connection')
   }
 }
 
