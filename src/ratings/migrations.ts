@@ -1,4 +1,5 @@
 import { concurrentWrites } from './migrations/concurrent-writes.ts'
+import { fewRatings } from './migrations/few-ratings.ts'
 import type { Sql } from './sql.ts'
 
 interface Migration {
@@ -98,6 +99,7 @@ const migrations: readonly Migration[] = [
     `,
   },
   { version: 2, worksSince: 2, script: concurrentWrites },
+  { version: 3, worksSince: 2, script: fewRatings },
 ]
 
 /** Any number that nobody else uses for an advisory lock of this database. */

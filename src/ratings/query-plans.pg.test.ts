@@ -120,3 +120,34 @@ describe(`with ${ratings} ratings`, () => {
     },
   )
 })
+
+test('few ratings are stored by looking rows up, also by plans that were made while there were none', async () => {
+  const empty = await server.createDatabase()
+  const ours = postgres(empty, { max: 1 })
+  // Neither vacuum nor analyze, after which plans are made anew.
+  const sql = openPostgres({ url: empty, poolMax: 1, connectTimeoutMs: 5000, statementTimeoutMs: 20_000 })
+  const store = await openSqlStore(sql)
+  for (const table of tables) await ours.unsafe(`alter table ${table} set (autovacuum_enabled = off)`)
+  const put = (count: number, round: number): Promise<unknown> =>
+    store.putMany(
+      Array.from({ length: count }, (_, n) => ({
+        subject: `subject${round}-${n}`,
+        user: `user${n}`,
+        score: 3,
+        comment: null,
+      })),
+    )
+  const rowsRead = async (): Promise<number> => {
+    await sql.query('select pg_stat_force_next_flush()', [])
+    const [row] =
+      await ours`select sum(idx_tup_read)::int + (select sum(seq_tup_read)::int from pg_stat_user_tables) as n from pg_stat_user_indexes`
+    return Number(row!['n'])
+  }
+  await put(1, 0)
+  for (let round = 1; round <= 5; round++) await put(2000, round)
+  const before = await rowsRead()
+  await put(1, 6)
+  expect((await rowsRead()) - before).toBeLessThan(50)
+  await ours.end()
+  await store.close()
+})

@@ -55,6 +55,8 @@ export function sqlReader(sql: Sql): RatingReader {
 /** A ping that took longer says too little about the store's clock. */
 const clockPingMsMax = 1000
 const retryAfterMs = 1000
+/** Up to so many ratings what is planned once is faster. */
+const fewMax = 10
 
 class SqlStore implements RatingStore {
   readonly #sql: Sql
@@ -71,7 +73,7 @@ class SqlStore implements RatingStore {
   async putMany(writes: readonly RatingWrite[]): Promise<(Rating | IdempotencyKeyReusedError)[]> {
     const { sent, positions } = withoutRepeats(writes)
     const rows = await this.#sql.query<OutcomeRow>(
-      'select * from put_ratings($1::text[], $2::text[], $3::smallint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint)',
+      `select * from ${sent.length <= fewMax ? 'put_few_ratings' : 'put_ratings'}($1::text[], $2::text[], $3::smallint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint)`,
       [
         sent.map((write) => write.subject),
         sent.map((write) => write.user),
