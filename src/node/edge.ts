@@ -6,6 +6,7 @@ import type { Limiter } from '../limiter/limiter.ts'
 import type { Key64 } from '../limiter/types.ts'
 import { Metrics } from '../metrics/metrics.ts'
 import { decodeInvalidation, encodeInvalidation } from '../ratings/invalidation.ts'
+import { ChangeNews } from '../ratings/change-news.ts'
 import { CircuitBreaker, guarded } from '../ratings/circuit-breaker.ts'
 import { StoreUnavailableError } from '../ratings/errors.ts'
 import { RatingsService } from '../ratings/ratings-service.ts'
@@ -191,6 +192,10 @@ function startRatings(
   })
   // What a replica answers says nothing about the primary, so it is no business of the breaker.
   const guardedStore = withReplica(guarded(store, breaker))
+  const news = new ChangeNews({
+    send: (changes) => transport.broadcast('cache', encodeInvalidation(changes)),
+    intervalMs: config.sync.intervalMs,
+  })
   const ratings = new RatingsService({
     ...config.store,
     store: tracing?.store(guardedStore) ?? guardedStore,
@@ -203,7 +208,7 @@ function startRatings(
         logger.error({ err: error }, 'a queued rating dropped: the store refuses it'),
     },
     onBatch,
-    onChanged: (changes) => transport.broadcast('cache', encodeInvalidation(changes)),
+    onChanged: (changes) => news.add(changes),
   })
   transport.receive('cache', (_from, payload) => ratings.invalidate(decodeInvalidation(payload) ?? []))
   const timer = setInterval(() => {
@@ -216,6 +221,7 @@ function startRatings(
     breaker,
     stop: async () => {
       await ratings.drain()
+      news.stop()
       clearInterval(timer)
       breaker.stop()
     },
