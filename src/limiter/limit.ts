@@ -1,5 +1,6 @@
 import type { BucketSet } from '../bucket/bucket-set.ts'
 import { ShadowDecision, type Decision } from '../bucket/decision.ts'
+import { StrictBuckets } from '../bucket/strict-buckets.ts'
 import { CostError, KeyDeniedError } from './errors.ts'
 import type { Policy } from './policy.ts'
 import type { LimitSpec } from './types.ts'
@@ -62,6 +63,11 @@ export class Limit {
 
   policyOf(key: string): Policy {
     return (this.#byKey.size > 0 ? this.#byKey.get(key) : undefined) ?? this.policy
+  }
+
+  /** Whether a bucket turned short whose strict share can grow. */
+  get isUrgent(): boolean {
+    return this.policies.some(({ buckets }) => buckets instanceof StrictBuckets && buckets.leases.isUrgent)
   }
 
   /** @throws {CostError} @throws {KeyDeniedError} */

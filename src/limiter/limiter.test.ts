@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { CostError, UnknownLimitError } from './errors.ts'
-import type { Limiter } from './limiter.ts'
+import { Limiter } from './limiter.ts'
 import type { LimitSpec } from './types.ts'
 import { Cluster } from '../../sim/cluster.ts'
+import { InProcessNetwork } from '../replication/in-process.ts'
 
 const shares = { us: { capacity: 60, refillPerSec: 1 }, eu: { capacity: 40, refillPerSec: 1 } }
 const api: LimitSpec = { name: 'api', mode: 'pooled', shares, overrides: [], bucketsMax: 1000 }
@@ -167,4 +168,27 @@ test('a flush sends all that is unsent, however much it is', () => {
   made.advance(100)
   expect(eu.peek('api', 'user0').state.remaining).toBe(50)
   expect(eu.peek('api', 'user49999').state.remaining).toBe(50)
+})
+
+test('a strict bucket that turns short is told at once, until it was asked for; a pooled one never', () => {
+  const network = new InProcessNetwork({ delayMs: () => 0, schedule: () => {} })
+  let urgent = 0
+  const limiter = new Limiter({
+    transport: network.connect('us/0'),
+    startsFresh: true,
+    limits: [{ ...api, name: 'strict', mode: 'strict' }, api],
+    hashKey: { lo: 1, hi: 2 },
+    incarnation: 1,
+    contactTimeoutMs: 600,
+    nowMs: () => 0,
+    onUrgent: () => urgent++,
+  })
+  limiter.take('api', 'alice', 60)
+  limiter.take('strict', 'alice')
+  expect(urgent).toBe(0)
+  limiter.take('strict', 'alice', 59)
+  expect(urgent).toBe(1)
+  limiter.tickUrgent()
+  limiter.take('strict', 'bob')
+  expect(urgent).toBe(1)
 })

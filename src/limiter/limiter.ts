@@ -38,6 +38,8 @@ export interface LimiterOptions {
    * restored. Otherwise strict limits wait after a start, until such leases have ended, and begin empty.
    */
   readonly startsFresh?: boolean
+  /** A strict bucket turned short: call `tickUrgent` within a few milliseconds, not only with the next batch. Called at each take until then. */
+  readonly onUrgent?: () => void
   /** The regions whose shares count changed. */
   readonly onContact?: (regions: ReadonlySet<string>) => void
   /** The first piece of news dropped for each reason and replica. */
@@ -87,8 +89,11 @@ export class Limiter implements LimiterApi {
 
   take(limit: string, key: string, cost = 1): Decision {
     const asked = this.#limit(limit)
-    const { nowMs, exactNowMs = nowMs } = this.#options
-    return asked.take(key, cost, asked.spec.mode === 'strict' ? exactNowMs() : nowMs())
+    const { nowMs, exactNowMs = nowMs, onUrgent } = this.#options
+    if (asked.spec.mode !== 'strict') return asked.take(key, cost, nowMs())
+    const decision = asked.take(key, cost, exactNowMs())
+    if (onUrgent && asked.isUrgent) onUrgent()
+    return decision
   }
 
   give(limit: string, key: string, tokens: number): { given: number; state: BucketState } {
@@ -168,8 +173,8 @@ export class Limiter implements LimiterApi {
   }
 
   /**
-   * To be called every few milliseconds: asks for parts of strict shares as soon as a bucket turns short, not only with the next
-   * batch. Costs next to nothing when none did.
+   * Asks for parts of strict shares where a bucket turned short, before the next batch: to be called every few milliseconds, or
+   * after `onUrgent`. Costs next to nothing when none did.
    */
   tickUrgent(): void {
     this.#replicator.tickUrgent()

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { CoarseClock } from '../limiter/coarse-clock.ts'
 import { Limiter } from '../limiter/limiter.ts'
 import type { EdgeOptions } from './edge.ts'
 import { beginFrom, SnapshotKeeper } from './snapshots.ts'
@@ -11,25 +10,25 @@ export interface DrivenLimiter {
   stop(): Promise<void>
 }
 
-/** How often the limiter's clock is read at least; the bound of how late a bucket refills. */
-const clockRefreshMs = 5
+/** How long what can't wait for the next batch is gathered. */
+const urgentDelayMs = 5
 
 export async function startLimiter(options: EdgeOptions): Promise<DrivenLimiter> {
   const { config, snapshots, logger } = options
-  const clock = new CoarseClock(() => performance.now())
   const { pages, startsFresh } = snapshots
     ? await beginFrom(snapshots, logger)
     : { pages: [], startsFresh: options.startsFresh }
-  const limiter = newLimiter(options, startsFresh, clock)
+  let asking: NodeJS.Timeout | undefined
+  const limiter = newLimiter(options, startsFresh, () => {
+    asking ??= setTimeout(() => {
+      asking = undefined
+      limiter.tickUrgent()
+    }, urgentDelayMs)
+  })
   limiter.restore(pages)
   const { intervalMs, snapshotIntervalMs } = config.sync
-  const timers = [
-    setInterval(() => {
-      clock.refresh()
-      limiter.tickUrgent()
-    }, clockRefreshMs),
-    setInterval(() => limiter.tick(), intervalMs),
-  ]
+  // No other timer: each wakes the process, which costs an idle edge more than anything else.
+  const timer = setInterval(() => limiter.tick(), intervalMs)
   const keeper =
     snapshots &&
     new SnapshotKeeper(snapshots, {
@@ -42,7 +41,8 @@ export async function startLimiter(options: EdgeOptions): Promise<DrivenLimiter>
     limiter,
     stop: async () => {
       if (keeper) await untilNothingIsLent(limiter, config)
-      for (const timer of timers) clearInterval(timer)
+      clearInterval(timer)
+      clearTimeout(asking)
       limiter.flush()
       await keeper?.finish()
     },
@@ -59,7 +59,7 @@ async function untilNothingIsLent(limiter: Limiter, { sync, http }: EdgeOptions[
 function newLimiter(
   { config, transport, hashKey, logger }: EdgeOptions,
   startsFresh: boolean,
-  clock: CoarseClock,
+  onUrgent: () => void,
 ): Limiter {
   return new Limiter({
     transport,
@@ -69,8 +69,9 @@ function newLimiter(
     incarnation: Date.now(),
     contactTimeoutMs: config.sync.contactTimeoutMs,
     quietPart: config.sync.quietPart,
-    nowMs: () => clock.nowMs(),
-    exactNowMs: () => clock.exactMs(),
+    // A coarse clock would save nothing beside a request.
+    nowMs: () => performance.now(),
+    onUrgent,
     onContact: (regions) => logger.info({ regions: [...regions] }, 'the regions in contact changed'),
     onProblem: (from, problem) =>
       logger.warn({ from, problem }, 'news of a replica dropped; more of the kind is only counted'),
