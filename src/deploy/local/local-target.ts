@@ -17,6 +17,7 @@ import {
   type Target,
 } from '../target.ts'
 import { assignAddresses } from '../addresses.ts'
+import packageJson from '../../../package.json' with { type: 'json' }
 import { askSupervisor, ControlError, isServed } from './control.ts'
 import type { EdgeCommand } from './edge-process.ts'
 import { examineLocal } from './examine.ts'
@@ -37,10 +38,13 @@ const pauseMs = 50
 export class LocalTarget implements Target {
   readonly #projectDir: string
   readonly #edgeCommand: EdgeCommand
+  readonly #version: string
 
-  constructor(projectDir: string, edgeCommand: EdgeCommand) {
+  /** @param version of the package whose code `edgeCommand` runs */
+  constructor(projectDir: string, edgeCommand: EdgeCommand, version: string = packageJson.version) {
     this.#projectDir = projectDir
     this.#edgeCommand = edgeCommand
+    this.#version = version
   }
 
   async provision(edges: readonly WantedEdge[]): Promise<ProvisionedEdge[]> {
@@ -120,11 +124,7 @@ export class LocalTarget implements Target {
   }
 
   async destroy(onProgress: Progress): Promise<void> {
-    if (await isServed(this.#socket)) {
-      const pid = (await this.state())?.pid
-      await this.#ask('stop', onProgress)
-      for (let isThere = true; isThere; isThere = pid !== undefined && isRunning(pid)) await sleep(pauseMs)
-    }
+    await this.#endSupervisor(onProgress)
     const places = layout(this.#projectDir)
     for (const name of await endLeftovers(places.processes)) onProgress(`${name} ended`)
     await rm(places.root, { recursive: true, force: true })
@@ -146,8 +146,24 @@ export class LocalTarget implements Target {
     return askSupervisor(this.#socket, command, onProgress)
   }
 
+  /** Lets a supervisor end, and all that it runs. */
+  async #endSupervisor(onProgress: Progress): Promise<void> {
+    const pid = (await this.state())?.pid
+    if (pid === undefined) return
+    await this.#ask('stop', onProgress)
+    while (isRunning(pid)) await sleep(pauseMs)
+  }
+
+  /** One of this version: another may not understand this package's edges. */
   async #ensureSupervisor(onProgress: Progress): Promise<void> {
-    if (await isServed(this.#socket)) return
+    const version = (await this.state())?.version
+    if (version === this.#version) return
+    if (version !== undefined) {
+      onProgress(
+        `the supervisor of version ${version} ends: its regions are out of reach until the new one runs`,
+      )
+      await this.#endSupervisor(onProgress)
+    }
     onProgress('the supervisor starts')
     await mkdir(layout(this.#projectDir).logs, { recursive: true, mode: 0o700 })
     const [program, ...args] = this.#edgeCommand

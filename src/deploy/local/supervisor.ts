@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import packageJson from '../../../package.json' with { type: 'json' }
 import { readConfig } from '../config-check.ts'
 import { edgeYaml, type EdgeFields } from '../edge-yaml.ts'
 import { removeEdges, writeEdges } from '../edges-file.ts'
@@ -31,6 +32,8 @@ export interface RegionState {
 
 export interface SupervisorState {
   readonly pid: number
+  /** Of the package whose code it runs. */
+  readonly version: string
   readonly release: number | undefined
   readonly regions: readonly RegionState[]
   readonly servers: readonly { readonly name: string; readonly pid: number; readonly restarts: number }[]
@@ -119,6 +122,7 @@ export class Supervisor {
   #state(): SupervisorState {
     return {
       pid: process.pid,
+      version: packageJson.version,
       release: this.#regions.size > 0 ? this.#live : undefined,
       regions: [...this.#regions].map(([name, region]) => ({
         region: name,
