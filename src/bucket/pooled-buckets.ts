@@ -308,7 +308,8 @@ export class PooledBuckets extends Buckets {
   /**
    * Tokens were taken here: they are told with the next batch if the bucket is no longer far from its limit, or if this replica
    * has kept back its part. What is kept back is refilled by this replica's part of the refill only, since others may do the same:
-   * so all replicas together keep back at most the quiet part, however long. Answers what is owed then.
+   * so all replicas together keep back at most the quiet part, however long; and once the bucket turns busy elsewhere, what they
+   * let that refill pay for until they hear of it. Answers what is owed then.
    */
   #noteNews(row: number, { tokens, after, nowMs }: { tokens: number; after: number; nowMs: number }): number {
     if (this.isDirty(row)) return after
