@@ -6,6 +6,17 @@ process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(
   new URL('./node_modules/.cache/node-compile', import.meta.url),
 )
 
+/** Those that need no machine of their own: they start little, and run beside others. */
+const beside = [
+  'dashboard',
+  'dockerfile',
+  'http-server',
+  'kubernetes',
+  'package',
+  'quickstart',
+  'tracing',
+].map((name) => `test/${name}.e2e.test.ts`)
+
 // A test's cost is in its file name. Everything is required everywhere: a missing server fails, it never skips.
 export default defineConfig({
   test: {
@@ -65,8 +76,17 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'e2e-beside',
+          include: beside,
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
           name: 'e2e',
           include: ['test/**/*.e2e.test.ts'],
+          exclude: beside,
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 300_000,
