@@ -30,6 +30,9 @@ export class ServerFailedError extends Error {
 
 const readyTimeoutMs = 60_000
 const readyPauseMs = 50
+/** What an earlier life left behind, such as PostgreSQL's lock while the process that was killed is not reaped, is gone soon. */
+const startAttemptsMax = 5
+const startPauseMs = 1000
 /** How long one may take to end before it is killed. */
 export const serverStopTimeoutMs = 20_000
 const backoffMsFirst = 250
@@ -52,7 +55,14 @@ export class ServerProcess {
     const server = new ServerProcess(spec)
     server.#spawn()
     const startedMs = performance.now()
+    let attempts = 1
     while (!(await spec.isReady().catch(() => false))) {
+      if (server.hasEnded && attempts < startAttemptsMax) {
+        attempts++
+        await sleep(startPauseMs)
+        server.#spawn()
+        continue
+      }
       const isLate = performance.now() - startedMs > readyTimeoutMs
       if (server.hasEnded || isLate) {
         await server.stop()
