@@ -58,13 +58,14 @@ export class OpenLoop {
     if (this.#stopped) return
     const { schedule, inFlightMax, nowMs } = this.#options
     const now = nowMs()
+    while (schedule.dueMs <= now && schedule.dueMs < schedule.endMs && this.#inFlight < inFlightMax) {
+      void this.#send(schedule.dueMs, now)
+      schedule.advance()
+    }
+    // Only after that: a timer that is late must not leave out what was due at the end.
     if (now >= schedule.endMs) {
       this.stop(schedule.endMs)
       return
-    }
-    while (schedule.dueMs <= now && this.#inFlight < inFlightMax) {
-      void this.#send(schedule.dueMs, now)
-      schedule.advance()
     }
     // What finds no room is sent when there is an answer.
     this.#wakeAt(schedule.dueMs > now ? Math.min(schedule.dueMs, schedule.endMs) : schedule.endMs, now)
