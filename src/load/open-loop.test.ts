@@ -53,6 +53,19 @@ test('operations are sent when they are due, whether or not earlier ones were an
   expect(run.result().latencyMs.p50).toBeCloseTo(1500, -1)
 })
 
+test('what was due at the end is sent, although the timer is late', async () => {
+  const run = start(() => 1)
+  await vi.advanceTimersByTimeAsync(1900)
+  // The process was busy with something else meanwhile.
+  const late = performance.now() + 200
+  vi.spyOn(performance, 'now').mockImplementation(() => late)
+  await vi.advanceTimersByTimeAsync(50)
+  vi.restoreAllMocks()
+  await vi.advanceTimersByTimeAsync(300)
+  await run.loop.idle
+  expect(run.result()).toMatchObject({ due: 200, answered: 200, notSent: 0 })
+})
+
 test('a stall is charged to all operations that were due in it: no coordinated omission', async () => {
   // One connection, answers in a millisecond, and once in half a second.
   const run = start((sentMs) => (sentMs > 500 && sentMs < 510 ? 500 : 1), 1)
