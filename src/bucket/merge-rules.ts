@@ -31,6 +31,23 @@ export interface News {
   readonly sameGeneration: boolean
 }
 
+/** Raises the counters known of a replica, which stand in `words` from `at` on, to those told, and answers by how much. */
+export function mergeCounters(words: Int32Array, at: number, entry: CounterEntry): News {
+  const generation = words[at]! >>> 0
+  if (entry.generation < generation) return { taken: 0, returned: 0, sameGeneration: true }
+  const sameGeneration = entry.generation === generation
+  const taken = sameGeneration ? (entry.taken - words[at + 1]!) | 0 : entry.taken
+  const returned = sameGeneration ? (entry.returned - words[at + 2]!) | 0 : entry.returned
+  words[at] = entry.generation
+  if (taken > 0) words[at + 1] = entry.taken
+  if (returned > 0) words[at + 2] = entry.returned
+  if (!sameGeneration) {
+    words[at + 1] = entry.taken
+    words[at + 2] = entry.returned
+  }
+  return { taken: Math.max(0, taken), returned: Math.max(0, returned), sameGeneration }
+}
+
 /** What is owed once news of a replica that was heard before is charged. */
 export function charged(charge: {
   readonly debt: number

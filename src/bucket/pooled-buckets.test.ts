@@ -116,6 +116,67 @@ describe('news is kept back', () => {
     expect(drained(buckets, 300)).toEqual([])
     buckets.take(alice, 1, 300)
     expect(drained(buckets, 300)).toMatchObject([{ taken: 101 }])
+    // What is told is owed here too.
+    expect(buckets.debt(alice, 300)).toBeCloseTo(101)
+  })
+
+  test('and refilled only while nothing is owed that all know of: the refill pays that first', () => {
+    const buckets = quiet(300)
+    buckets.take(alice, 60, 0)
+    buckets.merge(1, news({ taken: 200 }), 'exact', 0)
+    buckets.take(alice, 40, 600)
+    expect(drained(buckets, 600)).toEqual([])
+    buckets.take(alice, 1, 600)
+    expect(drained(buckets, 600)).toMatchObject([{ taken: 101 }])
+  })
+
+  test('as long as it is not refilled, even if the bucket itself is full', () => {
+    const buckets = quiet(30)
+    buckets.take(alice, 90, 0)
+    const refilledMs = (90 / 10) * 1000
+    buckets.sweep(100, refilledMs - 1)
+    expect(buckets.size).toBe(1)
+    buckets.sweep(100, refilledMs)
+    expect(buckets.size).toBe(0)
+  })
+
+  test('and counted on from what was told before, which may be lost on the way', () => {
+    const buckets = quiet()
+    buckets.take(alice, 101, 0)
+    expect(drained(buckets)).toMatchObject([{ generation: 1, taken: 101 }])
+    buckets.beginInterval(2)
+    buckets.take(alice, 50, 0)
+    expect(drained(buckets)).toEqual([])
+    buckets.take(alice, 51, 0)
+    expect(drained(buckets)).toMatchObject([{ generation: 1, taken: 202 }])
+  })
+
+  test('and begins anew once others may have forgotten what they were told', () => {
+    const [buckets, other] = [quiet(300), table({ refillPerSec: 300 })]
+    const tell = (nowMs: number): void => {
+      for (const entry of drained(buckets, nowMs)) other.merge(1, entry, 'exact', nowMs)
+    }
+    buckets.take(alice, 101, 0)
+    tell(0)
+    expect(other.debt(alice, 0)).toBe(101)
+    for (let nowMs = 600; nowMs <= 6000; nowMs += 300) {
+      buckets.beginInterval(nowMs)
+      buckets.take(alice, 30, nowMs)
+      expect(drained(buckets, nowMs)).toEqual([])
+      other.sweep(100, nowMs)
+    }
+    expect(other.size).toBe(0)
+    buckets.take(alice, 200, 6000)
+    tell(6000)
+    expect(other.debt(alice, 6000)).toBe(230)
+    expect(buckets.debt(alice, 6000)).toBeCloseTo(230)
+  })
+
+  test('whole when regions leave contact, who do not know of it', () => {
+    const buckets = quiet(300)
+    buckets.take(alice, 50, 0)
+    buckets.park({ capacity: 500, refillPerSec: 150 }, 0, { restored: false })
+    expect(buckets.debt(alice, 0)).toBe(50)
   })
 
   test('until what others took makes the bucket owe more than the quiet part', () => {

@@ -1,6 +1,7 @@
 import type { PageRange, SavedBucket } from './bucket-set.ts'
 import { Buckets, rowHash, type BucketsOptions } from './buckets.ts'
-import { charged, joined, type CounterEntry, type MergeRule, type News } from './merge-rules.ts'
+import { KeptNews, keptTokensMax } from './kept-news.ts'
+import { charged, joined, mergeCounters, type CounterEntry, type MergeRule } from './merge-rules.ts'
 import { RowQueue } from './row-queue.ts'
 import type { BaseShare } from './strict-rows.ts'
 import {
@@ -24,11 +25,7 @@ export interface PooledOptions extends BucketsOptions {
 }
 
 const ownSlot = 0
-/** Above the flags of a row stand the tokens kept back, in parts of one. */
-const keptShift = 8
-const keptUnits = 16
-const keptMax = 2 ** 24 - 1
-const flagsMask = 0xff
+const nothingKept = { tokens: 0, owed: 0 }
 /** The part of the idle time after which a full bucket's next take starts a new generation. */
 const settledPart = 1 / 3
 
@@ -44,7 +41,8 @@ const settledPart = 1 / 3
  * `idleMs` may be forgotten by anyone at any time. Whoever takes from it then has to start a new generation, though it may see
  * the end of the busy period later than who forgot it, by up to what news takes, and though its own news takes as long again.
  * So it starts one after a third of `idleMs`, whether it forgot the bucket itself or not; that is why no tombstone is needed (I5).
- * That third has to be longer than news takes.
+ * That third has to be longer than news takes. Where news is kept back others may forget the bucket sooner: what is told after a
+ * while in which they knew of nothing that is owed starts one, too.
  *
  * Counts are modulo 2^32 and compared as in RFC 1982: news that a receiver missed may be up to 2^31 tokens a bucket.
  */
@@ -55,6 +53,7 @@ export class PooledBuckets extends Buckets {
   #generation = 1
   /** Row numbers with news, oldest first; an evicted row's number may stand here in vain. */
   readonly #changed = new RowQueue()
+  readonly #kept: KeptNews
   readonly #quietPart: number
   #delayMs = 0
   #batchIntervalMs = 0
@@ -65,6 +64,7 @@ export class PooledBuckets extends Buckets {
   constructor(id: number, options: PooledOptions) {
     super(options, 1)
     this.id = id
+    this.#kept = new KeptNews(this.table)
     this.#quietPart = options.quietPart ?? 0
   }
 
@@ -95,10 +95,12 @@ export class PooledBuckets extends Buckets {
     this.#awayPerSec += leaving.refillPerSec
     this.#awayFromMs = nowMs
     const clock = this.clock.read(nowMs)
-    this.#eachInUse((row) => {
+    this.table.eachInUse((row) => {
       const debt = this.debtOf(row, clock)
-      this.table.floats[row + parkedWord]! += debt * part
-      this.table.doubles[row >> 1] = clock + debt * (1 - part)
+      // What was kept back stays whole: nobody on the other side knows of it.
+      const parked = (debt - this.#kept.owed(row, clock)) * part
+      this.table.floats[row + parkedWord]! += parked
+      this.#setDebt(row, debt - parked, clock)
       if (!restored) this.table.floats[row + ownFractionWord] = 1
     })
   }
@@ -111,15 +113,15 @@ export class PooledBuckets extends Buckets {
     const clock = this.clock.read(nowMs)
     const paid = (back.refillPerSec * awayMs) / 1000
     this.#awayPerSec = Math.max(0, this.#awayPerSec - back.refillPerSec)
-    const { floats, doubles } = this.table
-    this.#eachInUse((row) => {
+    const { floats } = this.table
+    this.table.eachInUse((row) => {
       const parked = floats[row + parkedWord]!
       if (parked === 0) return
       const part = parked * Math.min(1, back.capacity / absent)
       floats[row + parkedWord] = parked - part
       const debt = this.debtOf(row, clock)
       const after = debt + Math.max(0, part - paid)
-      doubles[row >> 1] = clock + after
+      this.#setDebt(row, after, clock)
       const own = floats[row + ownFractionWord]! * debt
       floats[row + ownFractionWord] = after > 0 ? (own + after - debt) / after : 0
     })
@@ -138,9 +140,10 @@ export class PooledBuckets extends Buckets {
     const row = this.table.find(key.lo, key.hi)
     if (row < 0 || this.debtOf(row, this.clock.read(nowMs)) === 0) return []
     const { words } = this.table
+    const kept = Math.ceil(this.#kept.tokens(row, this.clock.read(nowMs)))
     return Array.from({ length: this.table.replicas }, (_, slot) => {
       const at = row + firstReplicaWord + slot * wordsPerReplica
-      return (words[at + 1]! >>> 0) - (words[at + 2]! >>> 0)
+      return (words[at + 1]! >>> 0) - (words[at + 2]! >>> 0) + (slot === ownSlot ? kept : 0)
     })
   }
 
@@ -172,7 +175,7 @@ export class PooledBuckets extends Buckets {
     const clock = this.clock.read(nowMs)
     return this.table.scan(range, (row) => {
       if (this.#isSettled(row, clock)) return false
-      if (this.#hasKept(row)) this.#tell(row)
+      this.#tell(row, clock)
       write(this.#entry(row, clock, nowMs))
       return true
     })
@@ -199,7 +202,7 @@ export class PooledBuckets extends Buckets {
     let row = this.table.find(bucket.lo, bucket.hi)
     if (owed <= (row < 0 ? 0 : this.debtOf(row, clock))) return
     if (row < 0) row = this.insertRow(bucket.lo, bucket.hi, clock)
-    this.table.doubles[row >> 1] = clock + owed
+    this.#setDebt(row, owed, clock)
   }
 
   /** Takes in what the replica in `slot` (1 or above) tells of a bucket. */
@@ -209,8 +212,8 @@ export class PooledBuckets extends Buckets {
     const known = row >= 0
     if (!known) row = this.insertRow(entry.lo, entry.hi, clock)
     const debt = this.debtOf(row, clock)
-    if (known && this.#isSettled(row, clock)) this.#endGeneration(row)
-    const news = this.#mergeCounters(row, slot, entry)
+    if (known && this.#isSettled(row, clock)) this.#endBusyPeriod(row)
+    const news = mergeCounters(this.table.words, row + firstReplicaWord + slot * wordsPerReplica, entry)
     if (rule === 'exact') this.#noteRate(row, news.taken, nowMs)
     const parked = this.table.floats[row + parkedWord]!
     const own = this.table.floats[row + ownFractionWord]! * debt
@@ -221,18 +224,22 @@ export class PooledBuckets extends Buckets {
     if (after === debt) return
     if (rule !== 'joining') this.noteOthers(debt, after)
     this.table.floats[row + ownFractionWord] = after > own ? own / after : 1
-    this.table.doubles[row >> 1] = clock + after
-    if (this.#hasKept(row) && after > this.capacity * this.#quietPart) this.#tell(row)
+    this.#setDebt(row, after, clock)
+    if (after > this.#quietTokens) this.#tell(row, clock)
+  }
+
+  override give(key: { lo: number; hi: number }, tokens: number, nowMs: number): number {
+    const clock = this.clock.read(nowMs)
+    const row = this.table.find(key.lo, key.hi)
+    // What is given back may be others' tokens, so all have to know of the same.
+    if (row >= 0 && this.debtOf(row, clock) > 0) this.#tell(row, clock)
+    return super.give(key, tokens, nowMs)
   }
 
   /** Drops what is known of a replica's counters: it starts a new incarnation, or its slot goes to another. */
   forgetReplica(slot: number): void {
-    const { words, stride } = this.table
     const offset = firstReplicaWord + slot * wordsPerReplica
-    for (let number = 0; number < this.table.rowsEverUsed; number++) {
-      const at = number * stride + offset
-      words.fill(0, at, at + wordsPerReplica)
-    }
+    this.table.eachInUse((row) => this.table.words.fill(0, row + offset, row + offset + wordsPerReplica))
   }
 
   /**
@@ -249,22 +256,16 @@ export class PooledBuckets extends Buckets {
   }
 
   protected override charge(row: number, debt: number, tokens: number, nowMs: number): number {
-    const { words, floats } = this.table
+    const { floats } = this.table
     const clock = this.clock.read(nowMs)
-    const own = row + firstReplicaWord + ownSlot * wordsPerReplica
-    if (debt === 0 && this.#isSettled(row, clock)) this.#endGeneration(row)
-    if (words[own] === 0) words[own] = this.#generation
-    words[own + 1]! += tokens
+    if (debt === 0 && this.#isSettled(row, clock)) this.#endBusyPeriod(row)
     floats[row + ownFractionWord] = (floats[row + ownFractionWord]! * debt + tokens) / (debt + tokens)
-    return this.#noteNews(row, { tokens, after: debt + tokens, nowMs })
+    return this.#noteNews(row, { tokens, after: debt + tokens, clock })
   }
 
   protected override refund(row: number, debt: number, tokens: number): void {
-    const { words, floats } = this.table
-    this.#tell(row)
-    const own = row + firstReplicaWord + ownSlot * wordsPerReplica
-    if (words[own] === 0) words[own] = this.#generation
-    words[own + 2]! += tokens
+    const { floats } = this.table
+    this.#raiseCounters(row, { taken: 0, returned: tokens })
     const after = debt - tokens
     const ownDebt = floats[row + ownFractionWord]! * debt - tokens
     floats[row + ownFractionWord] = after > 0 && ownDebt > 0 ? ownDebt / after : 0
@@ -275,12 +276,23 @@ export class PooledBuckets extends Buckets {
     return clock - this.table.doubles[row >> 1]! >= this.idleTokens() * settledPart
   }
 
-  /** The next take or give starts a new generation. */
+  protected override isIdle(row: number, clock: number): boolean {
+    return super.isIdle(row, clock) && this.#kept.tokens(row, clock) === 0
+  }
+
+  get #quietTokens(): number {
+    return this.capacity * this.#quietPart
+  }
+
+  #endBusyPeriod(row: number): void {
+    this.#endGeneration(row)
+    this.table.floats[row + parkedWord] = 0
+  }
+
+  /** What is told next starts a new generation. */
   #endGeneration(row: number): void {
     const own = row + firstReplicaWord + ownSlot * wordsPerReplica
     this.table.words.fill(0, own, own + wordsPerReplica)
-    this.table.words[row + flagsWord]! &= flagsMask
-    this.table.floats[row + parkedWord] = 0
   }
 
   /** What others took in the last batch interval, in which each of them sent one batch, as tokens a second. */
@@ -298,58 +310,63 @@ export class PooledBuckets extends Buckets {
     return (Math.floor(nowMs) - this.table.words[row + asOfWord]!) & 0xffff
   }
 
-  #eachInUse(visit: (row: number) => void): void {
-    const { stride } = this.table
-    for (let number = 0; number < this.table.rowsEverUsed; number++) {
-      if (this.table.isUsed(number * stride)) visit(number * stride)
-    }
+  /** Sets what is owed, by what all know of; what is kept back stays. */
+  #setDebt(row: number, debt: number, clock: number): void {
+    const kept = this.#readKept(row, clock)
+    this.table.doubles[row >> 1] = clock + debt
+    if (kept) this.#kept.keep(row, { tokens: kept.tokens, owed: Math.min(debt, kept.owed) })
+  }
+
+  /** What is kept back, if anything was. Others forget a bucket when they know of nothing that is owed, whatever is kept back here. */
+  #readKept(row: number, clock: number): { tokens: number; owed: number } | undefined {
+    if (!this.#kept.has(row)) return undefined
+    const [tokens, owed] = [this.#kept.tokens(row, clock), this.#kept.owed(row, clock)]
+    if (owed >= this.debtOf(row, clock)) this.#endGeneration(row)
+    return { tokens, owed }
   }
 
   /**
    * Tokens were taken here: they are told with the next batch if the bucket is no longer far from its limit, or if this replica
-   * has kept back its part. What is kept back is refilled by this replica's part of the refill only, since others may do the same:
-   * so all replicas together keep back at most the quiet part, however long; and once the bucket turns busy elsewhere, what they
-   * let that refill pay for until they hear of it. Answers what is owed then.
+   * has kept back its part of the quiet part. Answers what is owed then.
    */
-  #noteNews(row: number, { tokens, after, nowMs }: { tokens: number; after: number; nowMs: number }): number {
-    if (this.isDirty(row)) return after
-    const { words, replicas } = this.table
-    const quiet = this.capacity * this.#quietPart
-    const before = words[row + flagsWord]! >>> keptShift
-    if (before === 0 && (after > quiet || tokens > quiet / replicas)) {
-      this.#tell(row)
+  #noteNews(row: number, { tokens, after, clock }: { tokens: number; after: number; clock: number }): number {
+    const quiet = this.#quietTokens
+    const { tokens: before, owed } = this.#readKept(row, clock) ?? nothingKept
+    const isKept =
+      after <= quiet &&
+      before + tokens <= Math.min(quiet / this.table.replicas, keptTokensMax) &&
+      !this.isDirty(row)
+    if (before === 0 && !isKept) {
+      this.#raiseCounters(row, { taken: tokens, returned: 0 })
       return after
     }
-    const now = Math.floor(nowMs) & 0xffff
-    const asOf = words[row + asOfWord]!
-    const refilled = (((now - (asOf >>> 16)) & 0xffff) * this.refillPerSec) / 1000 / replicas
-    const kept = Math.max(0, before / keptUnits - refilled) + tokens
-    const units = Math.min(keptMax, Math.ceil(kept * keptUnits))
-    words[row + flagsWord] = (words[row + flagsWord]! & flagsMask) | (units << keptShift)
-    words[row + asOfWord] = (asOf & 0xffff) | (now << 16)
-    if (after <= quiet && kept <= quiet / replicas) return after
-    this.#tell(row)
-    return Math.max(after, kept)
+    this.table.doubles[row >> 1] = clock + after
+    this.#kept.keep(row, { tokens: before + tokens, owed: owed + tokens })
+    return isKept ? after : this.#tell(row, clock)
   }
 
-  #hasKept(row: number): boolean {
-    return this.table.words[row + flagsWord]! >>> keptShift > 0
+  /** What is kept back, and not yet refilled, goes with the next batch: from now on all know of the same. Answers what is owed then. */
+  #tell(row: number, clock: number): number {
+    const debt = this.debtOf(row, clock)
+    const kept = this.#readKept(row, clock)
+    if (!kept) return debt
+    const { floats, doubles } = this.table
+    const taken = Math.ceil(kept.tokens)
+    const more = taken - kept.owed
+    const after = debt + more
+    floats[row + ownFractionWord] = after > 0 ? (floats[row + ownFractionWord]! * debt + more) / after : 0
+    doubles[row >> 1] = clock + after
+    this.#raiseCounters(row, { taken, returned: 0 })
+    return after
   }
 
-  /**
-   * The bucket goes with the next batch. News that was kept back begins a new generation, of what is not yet refilled of it; what
-   * is concerns nobody.
-   */
-  #tell(row: number): void {
+  /** This replica's counters, which go with the next batch; nothing is kept back any more. */
+  #raiseCounters(row: number, { taken, returned }: { taken: number; returned: number }): void {
     const { words, stride } = this.table
-    const kept = (words[row + flagsWord]! >>> keptShift) / keptUnits
     const own = row + firstReplicaWord + ownSlot * wordsPerReplica
-    const isUntold = kept > 0 && words[own] !== this.#generation
-    if (isUntold) {
-      words[own] = this.#generation
-      words[own + 1] = Math.ceil(kept)
-      words[own + 2] = 0
-    }
+    if (words[own] === 0) words[own] = this.#generation
+    words[own + 1]! += taken
+    words[own + 2]! += returned
     const isQueued = this.isDirty(row)
     words[row + flagsWord] = usedFlag | dirtyFlag
     if (isQueued) return
@@ -377,24 +394,5 @@ export class PooledBuckets extends Buckets {
   #parkedOf(row: number, nowMs: number): number {
     const paid = (this.#awayPerSec * (nowMs - this.#awayFromMs)) / 1000
     return Math.max(0, this.table.floats[row + parkedWord]! - paid)
-  }
-
-  /** Raises the counters known of `slot` to those told, and answers by how much. */
-  #mergeCounters(row: number, slot: number, entry: CounterEntry): News {
-    const { words } = this.table
-    const at = row + firstReplicaWord + slot * wordsPerReplica
-    const generation = words[at]! >>> 0
-    if (entry.generation < generation) return { taken: 0, returned: 0, sameGeneration: true }
-    const sameGeneration = entry.generation === generation
-    const taken = sameGeneration ? (entry.taken - words[at + 1]!) | 0 : entry.taken
-    const returned = sameGeneration ? (entry.returned - words[at + 2]!) | 0 : entry.returned
-    words[at] = entry.generation
-    if (taken > 0) words[at + 1] = entry.taken
-    if (returned > 0) words[at + 2] = entry.returned
-    if (!sameGeneration) {
-      words[at + 1] = entry.taken
-      words[at + 2] = entry.returned
-    }
-    return { taken: Math.max(0, taken), returned: Math.max(0, returned), sameGeneration }
   }
 }

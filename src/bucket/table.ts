@@ -12,7 +12,8 @@ import type { PageRange } from './bucket-set.ts'
  *   5    flags          low 8 bits; above them what is kept back: sixteenths of a token
  *   6    parked         float32  tokens of the debt that are the affair of regions out of contact
  *   7    others' rate   float32  tokens a second that other replicas took lately
- *   8    as of          uint16 ×2 the others' rate, and what is kept back: milliseconds, modulo 2^16
+ *   8    as of          uint16    the others' rate: milliseconds, modulo 2^16
+        kept owed      uint16    the part of what is kept back that is in the debt, in 65,535ths
  *   9…   per replica    uint32 ×3: generation, tokens taken, tokens returned; this replica's own first
  *
  * Rows never move while they live (scans by row number are stable); freed rows go to a free list.
@@ -146,6 +147,12 @@ export class BucketTable {
 
   isUsed(row: number): boolean {
     return (this.words[row + flagsWord]! & usedFlag) !== 0
+  }
+
+  eachInUse(visit: (row: number) => void): void {
+    for (let row = 0; row < this.#highWater * this.stride; row += this.stride) {
+      if (this.isUsed(row)) visit(row)
+    }
   }
 
   /** Visits rows in use for a page; `visit` says which are written to it. Answers the row number to go on at, or -1 at the end. */

@@ -81,57 +81,68 @@ describe('merge of counters', () => {
   })
 })
 
-test('I2 each token is charged exactly once at every replica, under loss, duplication, reordering and partition', () => {
-  const step = fc.record({
-    replica: fc.constantFrom(...replicas),
-    key: fc.constantFrom(...keys),
-    cost: fc.integer({ min: 1, max: 50 }),
-    waitMs: fc.oneof(
-      { weight: 9, arbitrary: fc.integer({ min: 0, max: 120 }) },
-      { weight: 1, arbitrary: fc.integer({ min: 0, max: 3000 }) },
-    ),
-    /** From now on this replica is cut off in one direction, or both; or nobody is. */
-    cut: fc.option(
-      fc.record({
-        replica: fc.constantFrom(...replicas),
-        direction: fc.constantFrom('to', 'from', 'both', 'none'),
-      }),
-      { freq: 6, nil: undefined },
-    ),
-  })
-  fc.assert(
-    fc.property(seeds, fc.array(step, { minLength: 1, maxLength: 40 }), (seed, steps) => {
-      const cluster = new Cluster({
-        replicas,
-        limits: [still],
-        seed,
-        delayMs: { min: 5, max: 150 },
-        loss: 0.15,
-        duplication: 0.15,
-      })
-      cluster.faults = false
-      allInContact(cluster)
-      cluster.faults = true
-      const taken = new Map<string, number>()
-      for (const { replica, key, cost, waitMs, cut } of steps) {
-        if (cut) {
-          const { replica: lone, direction } = cut
-          cluster.connected = (from, to) =>
-            direction === 'none' ||
-            ((from !== lone || direction === 'to') && (to !== lone || direction === 'from'))
+test.each([
+  ['all news told at once', 0],
+  ['news kept back', 150],
+])(
+  'I2 each token is charged exactly once at every replica, under loss, duplication, reordering and partition: %s',
+  (_how, quietTokens) => {
+    const step = fc.record({
+      replica: fc.constantFrom(...replicas),
+      key: fc.constantFrom(...keys),
+      cost: fc.integer({ min: 1, max: 50 }),
+      waitMs: fc.oneof(
+        { weight: 9, arbitrary: fc.integer({ min: 0, max: 120 }) },
+        { weight: 1, arbitrary: fc.integer({ min: 0, max: 3000 }) },
+      ),
+      /** From now on this replica is cut off in one direction, or both; or nobody is. */
+      cut: fc.option(
+        fc.record({
+          replica: fc.constantFrom(...replicas),
+          direction: fc.constantFrom('to', 'from', 'both', 'none'),
+        }),
+        { freq: 6, nil: undefined },
+      ),
+    })
+    fc.assert(
+      fc.property(seeds, fc.array(step, { minLength: 1, maxLength: 40 }), (seed, steps) => {
+        const cluster = new Cluster({
+          replicas,
+          limits: [still],
+          seed,
+          delayMs: { min: 5, max: 150 },
+          loss: 0.15,
+          duplication: 0.15,
+          quietPart: quietTokens / 3e6,
+        })
+        cluster.faults = false
+        allInContact(cluster)
+        cluster.faults = true
+        const taken = new Map<string, number>()
+        for (const { replica, key, cost, waitMs, cut } of steps) {
+          if (cut) {
+            const { replica: lone, direction } = cut
+            cluster.connected = (from, to) =>
+              direction === 'none' ||
+              ((from !== lone || direction === 'to') && (to !== lone || direction === 'from'))
+          }
+          if (cluster.limiter(replica).take('api', key, cost).allowed)
+            taken.set(key, (taken.get(key) ?? 0) + cost)
+          cluster.advance(waitMs)
         }
-        if (cluster.limiter(replica).take('api', key, cost).allowed)
-          taken.set(key, (taken.get(key) ?? 0) + cost)
-        cluster.advance(waitMs)
-      }
-      settled(cluster)
-      for (const replica of replicas) {
-        for (const [key, tokens] of taken) expect(debtOf(cluster, replica, key)).toBeCloseTo(tokens, 2)
-      }
-    }),
-    { numRuns: 60 },
-  )
-})
+        settled(cluster)
+        for (const replica of replicas) {
+          for (const [key, tokens] of taken) {
+            const debt = debtOf(cluster, replica, key)
+            expect(debt).toBeLessThanOrEqual(tokens + 1e-2)
+            expect(debt).toBeGreaterThanOrEqual(tokens - (2 / 3) * quietTokens - 1e-2)
+          }
+        }
+      }),
+      { numRuns: 60 },
+    )
+  },
+)
 
 test('I2 tokens given back are given back exactly once everywhere', () => {
   fc.assert(

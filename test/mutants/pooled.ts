@@ -1,6 +1,7 @@
 import type { Mutant } from './mutants.ts'
 
 const pooled = 'src/bucket/pooled-buckets.ts'
+const kept = 'src/bucket/kept-news.ts'
 const buckets = 'src/bucket/buckets.ts'
 const rules = 'src/bucket/merge-rules.ts'
 const pooledTest = 'src/bucket/pooled-buckets.test.ts'
@@ -9,14 +10,14 @@ const pooledTest = 'src/bucket/pooled-buckets.test.ts'
 export const pooledMutants: readonly Mutant[] = [
   {
     name: 'merge-adds',
-    file: pooled,
+    file: rules,
     find: 'sameGeneration ? (entry.taken - words[at + 1]!) | 0 : entry.taken',
     replace: 'entry.taken | 0',
     caughtBy: { file: 'src/limiter/invariants.prop.test.ts', test: 'I1 merge of counters is commutative' },
   },
   {
     name: 'merge-takes-old-generations',
-    file: pooled,
+    file: rules,
     find: 'if (entry.generation < generation) return',
     replace: 'if (entry.generation < generation - 1e9) return',
     caughtBy: { file: 'src/limiter/invariants.prop.test.ts', test: 'I1 merge of counters is commutative' },
@@ -24,14 +25,14 @@ export const pooledMutants: readonly Mutant[] = [
   {
     name: 'take-ends-no-generation',
     file: pooled,
-    find: 'if (debt === 0 && this.#isSettled(row, clock)) this.#endGeneration(row)',
+    find: 'if (debt === 0 && this.#isSettled(row, clock)) this.#endBusyPeriod(row)',
     replace: '',
     caughtBy: { file: pooledTest, test: 'a bucket that was full for a third' },
   },
   {
     name: 'merge-ends-no-generation',
     file: pooled,
-    find: 'if (known && this.#isSettled(row, clock)) this.#endGeneration(row)',
+    find: 'if (known && this.#isSettled(row, clock)) this.#endBusyPeriod(row)',
     replace: 'void known',
     caughtBy: { file: 'src/bucket/pooled-buckets.prop.test.ts', test: 'I2 every replica owes at all times' },
   },
@@ -89,38 +90,83 @@ export const pooledMutants: readonly Mutant[] = [
   {
     name: 'each-replica-keeps-back-the-whole-quiet-part',
     file: pooled,
-    find: 'if (after <= quiet && kept <= quiet / replicas) return after',
-    replace: 'if (after <= quiet && kept <= quiet) return after',
+    find: 'Math.min(quiet / this.table.replicas, keptTokensMax)',
+    replace: 'Math.min(quiet, keptTokensMax)',
     caughtBy: { file: pooledTest, test: 'up to the part of the quiet part' },
   },
   {
     name: 'kept-back-unbounded',
     file: pooled,
-    find: 'if (after <= quiet && kept <= quiet / replicas) return after',
-    replace: 'if (after <= quiet || kept < 0) return after',
+    find: 'before + tokens <= Math.min(quiet / this.table.replicas, keptTokensMax) &&',
+    replace: '',
     caughtBy: { file: pooledTest, test: 'up to the part of the quiet part' },
   },
   {
     name: 'kept-back-refilled-by-all',
-    file: pooled,
-    find: '* this.refillPerSec) / 1000 / replicas',
-    replace: '* this.refillPerSec) / 1000',
+    file: kept,
+    find: '- debt) / this.#table.replicas',
+    replace: '- debt)',
     caughtBy: {
       file: pooledTest,
       test: 'and refilled by its part of the refill only',
     },
   },
   {
+    name: 'kept-back-refilled-while-others-are-owed',
+    file: kept,
+    find: 'Math.max(0, this.#owedAtFirst(row) - debt)',
+    replace: 'Math.max(0, this.#tokensAtFirst(row) + this.#owedAtFirst(row) - debt)',
+    caughtBy: {
+      file: 'src/limiter/over-admission.prop.test.ts',
+      test: 'I4 what is kept back does not add up',
+    },
+  },
+  {
+    name: 'kept-back-forgotten-with-the-bucket',
+    file: pooled,
+    find: 'super.isIdle(row, clock) && this.#kept.tokens(row, clock) === 0',
+    replace: 'super.isIdle(row, clock)',
+    caughtBy: { file: pooledTest, test: 'as long as it is not refilled' },
+  },
+  {
+    name: 'kept-back-is-parked',
+    file: pooled,
+    find: '(debt - this.#kept.owed(row, clock)) * part',
+    replace: 'debt * part',
+    caughtBy: { file: pooledTest, test: 'whole when regions leave contact' },
+  },
+  {
+    name: 'kept-back-told-twice',
+    file: pooled,
+    find: '{ taken, returned: 0 }',
+    replace: '{ taken: 2 * taken, returned: 0 }',
+    caughtBy: { file: 'src/limiter/invariants.prop.test.ts', test: 'I2 each token is charged exactly once' },
+  },
+  {
+    name: 'told-and-not-owed-here',
+    file: pooled,
+    find: 'const more = taken - kept.owed',
+    replace: 'const more = 0 * taken',
+    caughtBy: { file: pooledTest, test: 'and refilled by its part of the refill only' },
+  },
+  {
+    name: 'told-in-a-generation-that-others-forgot',
+    file: pooled,
+    find: 'if (owed >= this.debtOf(row, clock)) this.#endGeneration(row)',
+    replace: '',
+    caughtBy: { file: pooledTest, test: 'and begins anew once others may have forgotten' },
+  },
+  {
     name: 'kept-back-never-told-when-others-take',
     file: pooled,
-    find: 'if (this.#hasKept(row) && after > this.capacity * this.#quietPart) this.#tell(row)',
+    find: 'if (after > this.#quietTokens) this.#tell(row, clock)',
     replace: '',
     caughtBy: { file: pooledTest, test: 'until what others took' },
   },
   {
     name: 'live-page-without-kept-back',
     file: pooled,
-    find: 'if (this.#hasKept(row)) this.#tell(row)\n      write',
+    find: 'this.#tell(row, clock)\n      write',
     replace: 'write',
     caughtBy: { file: pooledTest, test: 'is charged once where a page told it' },
   },
@@ -134,8 +180,8 @@ export const pooledMutants: readonly Mutant[] = [
   {
     name: 'restore-adds',
     file: pooled,
-    find: 'this.table.doubles[row >> 1] = clock + owed',
-    replace: 'this.table.doubles[row >> 1] = clock + owed + this.debtOf(row, clock)',
+    find: 'this.#setDebt(row, owed, clock)',
+    replace: 'this.#setDebt(row, owed + this.debtOf(row, clock), clock)',
     caughtBy: { file: pooledTest, test: 'is owed once, whoever saved it' },
   },
   {
@@ -148,9 +194,8 @@ export const pooledMutants: readonly Mutant[] = [
   {
     name: 'gift-not-told',
     file: pooled,
-    find: '    this.#tell(row)\n    const own = row + firstReplicaWord + ownSlot * wordsPerReplica\n    if (words[own] === 0) words[own] = this.#generation\n    words[own + 2]',
-    replace:
-      '    const own = row + firstReplicaWord + ownSlot * wordsPerReplica\n    if (words[own] === 0) words[own] = this.#generation\n    words[own + 2]',
+    find: 'words[own + 2]! += returned',
+    replace: 'void returned',
     caughtBy: { file: 'src/limiter/invariants.prop.test.ts', test: 'I2 tokens given back' },
   },
   {

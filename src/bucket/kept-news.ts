@@ -1,0 +1,66 @@
+import { asOfWord, flagsWord, markWord, type BucketTable } from './table.ts'
+
+/** Above the flags of a row stand the tokens kept back, in parts of one. */
+const keptShift = 8
+const keptUnits = 16
+const keptMax = 2 ** 24 - 1
+const flagsMask = 0xff
+const partMax = 0xffff
+
+/** More than this can't be kept back, in tokens. */
+export const keptTokensMax = keptMax / keptUnits
+
+/**
+ * What this replica's callers took of a bucket and the others have not been told.
+ *
+ * The refill pays what all know to be owed first. Only while that is nothing, it pays what is kept back, and since others may keep
+ * back as much, each replica's gets its part of the refill only. So all that is owed anywhere is at most what all know of, and what
+ * each keeps back: both together never get more than the refill.
+ *
+ * The bucket's own debt is less careful: it is what this replica has seen taken, refilled by the whole rate. So it holds what all
+ * know of, and `owed` of what is kept back.
+ */
+export class KeptNews {
+  readonly #table: BucketTable
+
+  constructor(table: BucketTable) {
+    this.#table = table
+  }
+
+  has(row: number): boolean {
+    return this.#table.words[row + flagsWord]! >>> keptShift > 0
+  }
+
+  /** Tokens kept back and not yet refilled. */
+  tokens(row: number, clock: number): number {
+    if (!this.has(row)) return 0
+    const debt = this.#table.doubles[(row + markWord) >> 1]! - clock
+    // What all know of is paid since the debt fell below what it holds of what is kept back.
+    const refilled = Math.max(0, this.#owedAtFirst(row) - debt) / this.#table.replicas
+    return Math.max(0, this.#tokensAtFirst(row) - refilled)
+  }
+
+  /** The part of the bucket's debt that is kept back, in tokens: the rest is known to all. */
+  owed(row: number, clock: number): number {
+    const debt = this.#table.doubles[(row + markWord) >> 1]! - clock
+    return Math.max(0, Math.min(debt, this.#owedAtFirst(row)))
+  }
+
+  /** To be called with the mark of the moment: it says since when what all know of is paid. */
+  keep(row: number, { tokens, owed }: { readonly tokens: number; readonly owed: number }): void {
+    const { words } = this.#table
+    const units = Math.min(keptMax, Math.ceil(tokens * keptUnits))
+    // Rounded so that rather too much is told than too little.
+    const part = units > 0 ? Math.min(partMax, Math.floor((owed * keptUnits * partMax) / units)) : 0
+    words[row + flagsWord] = (words[row + flagsWord]! & flagsMask) | (units << keptShift)
+    words[row + asOfWord] = (words[row + asOfWord]! & 0xffff) | (part << 16)
+  }
+
+  #tokensAtFirst(row: number): number {
+    return (this.#table.words[row + flagsWord]! >>> keptShift) / keptUnits
+  }
+
+  #owedAtFirst(row: number): number {
+    return (this.#tokensAtFirst(row) * (this.#table.words[row + asOfWord]! >>> 16)) / partMax
+  }
+}
