@@ -179,12 +179,12 @@ describe('news is kept back', () => {
     expect(buckets.debt(alice, 0)).toBe(50)
   })
 
-  test('until what others took makes the bucket owe more than the quiet part', () => {
+  test('until what others took makes the bucket owe more than half of the limit', () => {
     const buckets = quiet()
     buckets.take(alice, 50, 0)
-    buckets.merge(1, news({ taken: 250 }), 'exact', 0)
+    buckets.merge(1, news({ taken: 450 }), 'exact', 0)
     expect(drained(buckets)).toEqual([])
-    buckets.merge(1, news({ taken: 251 }), 'exact', 0)
+    buckets.merge(1, news({ taken: 451 }), 'exact', 0)
     expect(drained(buckets)).toMatchObject([{ taken: 50 }])
   })
 

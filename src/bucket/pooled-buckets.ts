@@ -5,26 +5,27 @@ import { charged, joined, mergeCounters, type CounterEntry, type MergeRule } fro
 import { RowQueue } from './row-queue.ts'
 import type { BaseShare } from './strict-rows.ts'
 import {
-  asOfWord,
   dirtyFlag,
   firstReplicaWord,
   flagsWord,
-  othersRateWord,
   ownFractionWord,
   parkedWord,
   usedFlag,
   wordsPerReplica,
 } from './table.ts'
+import { UnheardTakes } from './unheard-takes.ts'
 
 export interface PooledOptions extends BucketsOptions {
   /**
-   * All replicas together keep back news of a bucket of which at most this part is owed: it is far from its limit, and most such
-   * news is never needed. 0: all news is told at once.
+   * All replicas together keep back news of at most this part of a limit, of buckets that are far from it: most such news is never
+   * needed. 0: all news is told at once.
    */
   readonly quietPart?: number
 }
 
 const ownSlot = 0
+/** A bucket is far from its limit while at most this part of it is owed. */
+const busyPart = 1 / 2
 const nothingKept = { tokens: 0, owed: 0 }
 /** The part of the idle time after which a full bucket's next take starts a new generation. */
 const settledPart = 1 / 3
@@ -54,9 +55,8 @@ export class PooledBuckets extends Buckets {
   /** Row numbers with news, oldest first; an evicted row's number may stand here in vain. */
   readonly #changed = new RowQueue()
   readonly #kept: KeptNews
+  readonly #unheard: UnheardTakes
   readonly #quietPart: number
-  #delayMs = 0
-  #batchIntervalMs = 0
   /** What regions refill that are out of contact, and when the last of them left. */
   #awayPerSec = 0
   #awayFromMs = 0
@@ -65,6 +65,7 @@ export class PooledBuckets extends Buckets {
     super(options, 1)
     this.id = id
     this.#kept = new KeptNews(this.table)
+    this.#unheard = new UnheardTakes(this.table)
     this.#quietPart = options.quietPart ?? 0
   }
 
@@ -77,10 +78,9 @@ export class PooledBuckets extends Buckets {
     this.table.setReplicas(replicas)
   }
 
-  /** How long news is under way on average, and how often others send it; no interval for no guard. */
+  /** See {@link UnheardTakes}. */
   setNewsTimes(times: { readonly delayMs: number; readonly batchIntervalMs: number }): void {
-    this.#delayMs = times.delayMs
-    this.#batchIntervalMs = times.batchIntervalMs
+    this.#unheard.setNewsTimes(times)
   }
 
   /**
@@ -189,7 +189,7 @@ export class PooledBuckets extends Buckets {
     const clock = this.clock.read(nowMs)
     return this.table.scan(range, (row) => {
       const tokens = this.debtOf(row, clock) + this.#parkedOf(row, nowMs)
-      if (tokens <= this.capacity * this.#quietPart) return false
+      if (tokens <= this.#quietTokens) return false
       write({ ...rowHash(this.table, row), tokens })
       return true
     })
@@ -214,7 +214,10 @@ export class PooledBuckets extends Buckets {
     const debt = this.debtOf(row, clock)
     if (known && this.#isSettled(row, clock)) this.#endBusyPeriod(row)
     const news = mergeCounters(this.table.words, row + firstReplicaWord + slot * wordsPerReplica, entry)
-    if (rule === 'exact') this.#noteRate(row, news.taken, nowMs)
+    if (rule === 'exact') {
+      this.tokensHeard += news.taken
+      this.#unheard.heard(row, news.taken, nowMs)
+    }
     const parked = this.table.floats[row + parkedWord]!
     const own = this.table.floats[row + ownFractionWord]! * debt
     const after =
@@ -225,7 +228,7 @@ export class PooledBuckets extends Buckets {
     if (rule !== 'joining') this.noteOthers(debt, after)
     this.table.floats[row + ownFractionWord] = after > own ? own / after : 1
     this.#setDebt(row, after, clock)
-    if (after > this.#quietTokens) this.#tell(row, clock)
+    if (after > this.#busyTokens) this.#tell(row, clock)
   }
 
   override give(key: { lo: number; hi: number }, tokens: number, nowMs: number): number {
@@ -242,17 +245,9 @@ export class PooledBuckets extends Buckets {
     this.table.eachInUse((row) => this.table.words.fill(0, row + offset, row + offset + wordsPerReplica))
   }
 
-  /**
-   * What others have probably taken unheard: their rate, for as long as news waits for a batch and is under way. It makes a burst
-   * in all regions at once pass the limit by less.
-   */
+  /** What others have probably taken unheard: it makes a burst in all regions at once pass the limit by less. */
   protected override guardOf(row: number, nowMs: number): number {
-    const rate = this.table.floats[row + othersRateWord]!
-    if (rate === 0) return 0
-    const intervalMs = this.#batchIntervalMs
-    // Who takes still is heard once an interval; who isn't heard for two takes no more.
-    const believed = Math.min(1, 2 - this.#sinceRateMs(row, nowMs) / intervalMs)
-    return believed > 0 ? (rate * believed * (this.#delayMs + intervalMs / 2)) / 1000 : 0
+    return this.#unheard.expected(row, nowMs)
   }
 
   protected override charge(row: number, debt: number, tokens: number, nowMs: number): number {
@@ -284,6 +279,11 @@ export class PooledBuckets extends Buckets {
     return this.capacity * this.#quietPart
   }
 
+  /** More than this is owed of a bucket that all are told of at once. */
+  get #busyTokens(): number {
+    return this.capacity * busyPart
+  }
+
   #endBusyPeriod(row: number): void {
     this.#endGeneration(row)
     this.table.floats[row + parkedWord] = 0
@@ -293,21 +293,6 @@ export class PooledBuckets extends Buckets {
   #endGeneration(row: number): void {
     const own = row + firstReplicaWord + ownSlot * wordsPerReplica
     this.table.words.fill(0, own, own + wordsPerReplica)
-  }
-
-  /** What others took in the last batch interval, in which each of them sent one batch, as tokens a second. */
-  #noteRate(row: number, taken: number, nowMs: number): void {
-    this.tokensHeard += taken
-    const { words, floats } = this.table
-    const intervalMs = this.#batchIntervalMs
-    if (!(intervalMs > 0)) return
-    const left = Math.max(0, 1 - this.#sinceRateMs(row, nowMs) / intervalMs)
-    floats[row + othersRateWord] = floats[row + othersRateWord]! * left + (taken * 1000) / intervalMs
-    words[row + asOfWord] = (words[row + asOfWord]! & ~0xffff) | (Math.floor(nowMs) & 0xffff)
-  }
-
-  #sinceRateMs(row: number, nowMs: number): number {
-    return (Math.floor(nowMs) - this.table.words[row + asOfWord]!) & 0xffff
   }
 
   /** Sets what is owed, by what all know of; what is kept back stays. */
@@ -330,11 +315,10 @@ export class PooledBuckets extends Buckets {
    * has kept back its part of the quiet part. Answers what is owed then.
    */
   #noteNews(row: number, { tokens, after, clock }: { tokens: number; after: number; clock: number }): number {
-    const quiet = this.#quietTokens
     const { tokens: before, owed } = this.#readKept(row, clock) ?? nothingKept
     const isKept =
-      after <= quiet &&
-      before + tokens <= Math.min(quiet / this.table.replicas, keptTokensMax) &&
+      after <= this.#busyTokens &&
+      before + tokens <= Math.min(this.#quietTokens / this.table.replicas, keptTokensMax) &&
       !this.isDirty(row)
     if (before === 0 && !isKept) {
       this.#raiseCounters(row, { taken: tokens, returned: 0 })

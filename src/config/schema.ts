@@ -209,7 +209,7 @@ const sync = section({
   quiet_part: part()
     .default(1 / 16)
     .describe(
-      'Replicas keep back news of a pooled bucket of which at most this part is owed, all of them together. So much more may be admitted in a burst that is shorter than news takes; 0 sends all news at once.',
+      'Of pooled buckets of which at most half is owed, replicas keep back news: of this part of the limit, all of them together. So much more may be admitted in a burst that is shorter than news takes; 0 sends all news at once.',
     ),
 })
   .superRefine(checkSyncTimes, whenValid('interval', 'contact_timeout'))

@@ -29,8 +29,8 @@ export interface LimiterOptions {
   /** The same time, read at that moment: strict limits must use no lease that has ended, however old a reading is. `nowMs` unless given. */
   readonly exactNowMs?: () => number
   /**
-   * Replicas keep back news of a pooled bucket of which at most this part is owed, all of them together: so much more may be
-   * admitted in a burst that is shorter than news takes. From 0 to 1; see {@link quietPartDefault}.
+   * Of pooled buckets of which at most half is owed, replicas keep back news: of this part of the limit, all of them together. So
+   * much more may be admitted in a burst that is shorter than news takes. From 0 to 1; see {@link quietPartDefault}.
    */
   readonly quietPart?: number
   /**

@@ -90,14 +90,14 @@ export const pooledMutants: readonly Mutant[] = [
   {
     name: 'each-replica-keeps-back-the-whole-quiet-part',
     file: pooled,
-    find: 'Math.min(quiet / this.table.replicas, keptTokensMax)',
-    replace: 'Math.min(quiet, keptTokensMax)',
+    find: 'Math.min(this.#quietTokens / this.table.replicas, keptTokensMax)',
+    replace: 'Math.min(this.#quietTokens, keptTokensMax)',
     caughtBy: { file: pooledTest, test: 'up to the part of the quiet part' },
   },
   {
     name: 'kept-back-unbounded',
     file: pooled,
-    find: 'before + tokens <= Math.min(quiet / this.table.replicas, keptTokensMax) &&',
+    find: 'before + tokens <= Math.min(this.#quietTokens / this.table.replicas, keptTokensMax) &&',
     replace: '',
     caughtBy: { file: pooledTest, test: 'up to the part of the quiet part' },
   },
@@ -159,7 +159,7 @@ export const pooledMutants: readonly Mutant[] = [
   {
     name: 'kept-back-never-told-when-others-take',
     file: pooled,
-    find: 'if (after > this.#quietTokens) this.#tell(row, clock)',
+    find: 'if (after > this.#busyTokens) this.#tell(row, clock)',
     replace: '',
     caughtBy: { file: pooledTest, test: 'until what others took' },
   },
@@ -172,7 +172,7 @@ export const pooledMutants: readonly Mutant[] = [
   },
   {
     name: 'no-guard',
-    file: pooled,
+    file: 'src/bucket/unheard-takes.ts',
     find: 'return believed > 0 ? (rate',
     replace: 'return believed < 0 ? (rate',
     caughtBy: { file: pooledTest, test: 'is held back, charged nowhere' },
