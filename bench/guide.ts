@@ -64,6 +64,8 @@ interface Share {
 }
 
 interface Load {
+  /** Unless told otherwise, all. */
+  readonly in?: readonly Region[]
   readonly workload?: 'rate-and-read' | 'take'
   /** In each region. */
   readonly perSec: number
@@ -104,7 +106,7 @@ async function runLoad(cluster: Regions, load: Load): Promise<Measured> {
     '--user-skew': userSkew,
     '--json': file,
   }
-  const targets = regions.flatMap((region) => ['--target', `${region}=${cluster.url(region)}`])
+  const targets = (load.in ?? regions).flatMap((region) => ['--target', `${region}=${cluster.url(region)}`])
   const before = processorSeconds()
   const run = startCli(['load', ...targets, ...Object.entries(options).flat().map(String)])
   if ((await run.ended()) !== 0) throw new Error(`the load ended early:\n${run.output()}`)
@@ -269,63 +271,55 @@ async function nearStore(): Promise<number> {
     )
     console.error('At half and a quarter of the rate …')
     await setLimits(cluster, limited, capacityOf(1))
-    const takes = { workload: 'take', seconds: roundSec } as const
-    const ratings = await atParts(cluster, saturatedPerSec, {})
-    const takesPerSec =
-      (await runLoad(cluster, { ...takes, perSec: beyondPerSec })).answeredPerSec / regions.length
-    const decisions = await atParts(cluster, takesPerSec, takes)
-    const p95 = (one: Measured, of: (result: RegionResult) => number): string => ms(worst(one.regions, of))
-    const decided = ({ latencyMs }: RegionResult): number => latencyMs.p95
-    const written = ({ stepsMs }: RegionResult): number => stepsMs['write']!.p95
-    const table = markdownTable([
-      [
-        '',
-        'most a second, three regions',
-        'p95 ms at half of it, worst region',
-        'at a quarter',
-        'goal at half',
-      ],
-      [
-        'a limiter decision over HTTP',
-        whole(takesPerSec * regions.length),
-        p95(decisions.half, decided),
-        p95(decisions.quarter, decided),
-        '< 5',
-      ],
-      [
-        'a rating committed in the region',
-        whole(saturatedPerSec * regions.length),
-        p95(ratings.half, written),
-        p95(ratings.quarter, written),
-        '< 25',
-      ],
-    ])
-    const used = [
-      ['Decisions at half', decisions.half],
-      ['at a quarter', decisions.quarter],
-      ['Ratings at half', ratings.half],
-      ['at a quarter', ratings.quarter],
-    ] as const
-    console.log(
-      `## Latency below the most\n\n${table}\n\n${used.map(([what, one]) => `${what}: ${coresUsed(one)}`).join('\n\n')}\n`,
-    )
+    console.log(`## Latency below the most\n\n${await latencies(cluster)}\n`)
     return steadyPerSec
   } finally {
     await cluster.stop()
   }
 }
 
-interface Parts {
-  readonly half: Measured
-  readonly quarter: Measured
-}
-
-/** At a half and at a quarter of the rate that is the most. */
-async function atParts(cluster: Regions, mostPerSec: number, more: Partial<Load>): Promise<Parts> {
-  const at = (part: number): Promise<Measured> =>
-    runLoad(cluster, { ...more, perSec: Math.floor(mostPerSec * part), seconds: steadySec, rampSec })
-  const half = await at(1 / 2)
-  return { half, quarter: await at(1 / 4) }
+/** Of a decision, and of a rating, with one region under load and with all. */
+async function latencies(cluster: Regions): Promise<string> {
+  const rows: string[][] = []
+  const used: string[] = []
+  for (const [where, within] of [
+    ['one region', regions.slice(0, 1)],
+    ['three regions', regions],
+  ] as const)
+    for (const [what, workload, goalMs, step] of [
+      ['a limiter decision over HTTP', 'take', 5, undefined],
+      ['a rating committed in the region', 'rate-and-read', 25, 'write'],
+    ] as const) {
+      const load = { in: within, workload }
+      const most = await runLoad(cluster, { ...load, perSec: beyondPerSec, seconds: roundSec })
+      const atPart = (part: number): Promise<Measured> => {
+        const perSec = Math.floor((most.answeredPerSec / within.length) * part)
+        return runLoad(cluster, { ...load, perSec, seconds: steadySec, rampSec })
+      }
+      const [half, quarter] = [await atPart(1 / 2), await atPart(1 / 4)]
+      const percentiles = (one: Measured): string[] =>
+        (['p50', 'p95', 'p99'] as const).map((percentile) =>
+          ms(worst(one.regions, ({ latencyMs, stepsMs }) => (step ? stepsMs[step]! : latencyMs)[percentile])),
+        )
+      rows.push([
+        `${what}, ${where}`,
+        whole(most.answeredPerSec),
+        ...percentiles(half),
+        percentiles(quarter)[1]!,
+        `< ${goalMs}`,
+      ])
+      used.push(`${what}, ${where}, at half: ${coresUsed(half)}`)
+    }
+  const head = [
+    'worst region, ms',
+    'most a second',
+    'p50 at half of it',
+    'p95',
+    'p99',
+    'p95 at a quarter',
+    'goal: p95 at half',
+  ]
+  return [markdownTable([head, ...rows]), ...used].join('\n\n')
 }
 
 const ms = (value: number): string => value.toFixed(1)
