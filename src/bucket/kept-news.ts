@@ -1,14 +1,24 @@
 import { asOfWord, flagsWord, markWord, type BucketTable } from './table.ts'
 
-/** Above the flags of a row stand the tokens kept back, in parts of one. */
-const keptShift = 8
+/** Above the flags of a row stands when it was told last, and above that what is kept back, in parts of a token. */
+const toldShift = 2
+const toldMask = 0x3ff
+const keptShift = 12
 const keptUnits = 16
-const keptMax = 2 ** 24 - 1
-const flagsMask = 0xff
+const keptMax = 2 ** 20 - 1
+const belowKept = 0xfff
+/** In periods of half a contact time-out: whoever is in contact has heard what was told longer ago. */
+const latelyPeriods = 2
 const partMax = 0xffff
 
 /** More than this can't be kept back, in tokens. */
 export const keptTokensMax = keptMax / keptUnits
+
+/** Tokens kept back and not yet refilled, and the part of the bucket's debt that they are. */
+export interface Kept {
+  readonly tokens: number
+  readonly owed: number
+}
 
 /**
  * What this replica's callers took of a bucket and the others have not been told.
@@ -47,13 +57,26 @@ export class KeptNews {
   }
 
   /** To be called with the mark of the moment: it says since when what all know of is paid. */
-  keep(row: number, { tokens, owed }: { readonly tokens: number; readonly owed: number }): void {
+  keep(row: number, { tokens, owed }: Kept): void {
     const { words } = this.#table
     const units = Math.min(keptMax, Math.ceil(tokens * keptUnits))
     // Rounded so that rather too much is told than too little.
     const part = units > 0 ? Math.min(partMax, Math.floor((owed * keptUnits * partMax) / units)) : 0
-    words[row + flagsWord] = (words[row + flagsWord]! & flagsMask) | (units << keptShift)
+    words[row + flagsWord] = (words[row + flagsWord]! & belowKept) | (units << keptShift)
     words[row + asOfWord] = (words[row + asOfWord]! & 0xffff) | (part << 16)
+  }
+
+  /** The bucket's news was sent in this period. */
+  told(row: number, period: number): void {
+    const { words } = this.#table
+    words[row + flagsWord] =
+      (words[row + flagsWord]! & ~(toldMask << toldShift)) | ((period & toldMask) << toldShift)
+  }
+
+  /** Whether its news may be under way. Periods are counted modulo 1,024: once in a long while one that is long ago looks recent. */
+  isToldLately(row: number, period: number): boolean {
+    const toldIn = (this.#table.words[row + flagsWord]! >>> toldShift) & toldMask
+    return ((period - toldIn) & toldMask) <= latelyPeriods
   }
 
   #tokensAtFirst(row: number): number {

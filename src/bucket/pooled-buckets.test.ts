@@ -172,6 +172,43 @@ describe('news is kept back', () => {
     expect(buckets.debt(alice, 6000)).toBeCloseTo(230)
   })
 
+  test('but not while what was told before may be under way, which would come too late then', () => {
+    const buckets = quiet(300)
+    buckets.take(alice, 101, 0)
+    expect(drained(buckets)).toMatchObject([{ generation: 1, taken: 101 }])
+    buckets.beginInterval(2)
+    buckets.take(alice, 50, 400)
+    buckets.take(alice, 60, 450)
+    expect(drained(buckets, 450)).toMatchObject([{ generation: 1, taken: 101 + 45 + 60 }])
+  })
+
+  test('as all the sender’s own, however much of the debt others had', () => {
+    const buckets = quiet(300)
+    buckets.take(alice, 60, 0)
+    buckets.merge(1, news({ taken: 200 }), 'exact', 0)
+    buckets.take(alice, 41, 500)
+    const [entry] = drained(buckets, 500)
+    expect(entry!.taken).toBe(101)
+    expect(entry!.ownDebt).toBeCloseTo(101)
+  })
+
+  test('and all that is taken is told, however much that is', () => {
+    const [capacity, nowMs] = [4e6, 0]
+    const options = {
+      limit: 'api',
+      capacity,
+      refillPerSec: 1,
+      bucketsMax: 10,
+      idleMs,
+      quietPart: 1 / 16,
+      nowMs,
+    }
+    const buckets = new PooledBuckets(1, options)
+    buckets.take(alice, 1, nowMs)
+    buckets.take(alice, capacity - 1, nowMs)
+    expect(drained(buckets)).toMatchObject([{ taken: capacity }])
+  })
+
   test('whole when regions leave contact, who do not know of it', () => {
     const buckets = quiet(300)
     buckets.take(alice, 50, 0)

@@ -1,6 +1,6 @@
 import type { PageRange, SavedBucket } from './bucket-set.ts'
 import { Buckets, rowHash, type BucketsOptions } from './buckets.ts'
-import { KeptNews, keptTokensMax } from './kept-news.ts'
+import { KeptNews, keptTokensMax, type Kept } from './kept-news.ts'
 import { charged, joined, mergeCounters, type CounterEntry, type MergeRule } from './merge-rules.ts'
 import { RowQueue } from './row-queue.ts'
 import type { BaseShare } from './strict-rows.ts'
@@ -26,7 +26,7 @@ export interface PooledOptions extends BucketsOptions {
 const ownSlot = 0
 /** A bucket is far from its limit while at most this part of it is owed. */
 const busyPart = 1 / 2
-const nothingKept = { tokens: 0, owed: 0 }
+const nothingKept: Kept = { tokens: 0, owed: 0 }
 /** The part of the idle time after which a full bucket's next take starts a new generation. */
 const settledPart = 1 / 3
 
@@ -43,7 +43,8 @@ const settledPart = 1 / 3
  * the end of the busy period later than who forgot it, by up to what news takes, and though its own news takes as long again.
  * So it starts one after a third of `idleMs`, whether it forgot the bucket itself or not; that is why no tombstone is needed (I5).
  * That third has to be longer than news takes. Where news is kept back others may forget the bucket sooner: what is told after a
- * while in which they knew of nothing that is owed starts one, too.
+ * while in which they knew of nothing that is owed starts one, too, unless what was told last may be under way still: it would be
+ * taken for old.
  *
  * Counts are modulo 2^32 and compared as in RFC 1982: news that a receiver missed may be up to 2^31 tokens a bucket.
  */
@@ -52,6 +53,9 @@ export class PooledBuckets extends Buckets {
   readonly id: number
   /** The batch interval under way. */
   #generation = 1
+  /** Half of a contact time-out, and how many passed until the last batch. */
+  readonly #periodMs: number
+  #period = 0
   /** Row numbers with news, oldest first; an evicted row's number may stand here in vain. */
   readonly #changed = new RowQueue()
   readonly #kept: KeptNews
@@ -64,6 +68,7 @@ export class PooledBuckets extends Buckets {
   constructor(id: number, options: PooledOptions) {
     super(options, 1)
     this.id = id
+    this.#periodMs = options.idleMs / 6
     this.#kept = new KeptNews(this.table)
     this.#unheard = new UnheardTakes(this.table)
     this.#quietPart = options.quietPart ?? 0
@@ -153,6 +158,7 @@ export class PooledBuckets extends Buckets {
   drainChanged(entriesMax: number, nowMs: number, write: (entry: CounterEntry) => void): number {
     const clock = this.clock.read(nowMs)
     const { words, stride } = this.table
+    this.#period = Math.floor(nowMs / this.#periodMs)
     let written = 0
     while (written < entriesMax) {
       const number = this.#changed.shift()
@@ -160,6 +166,7 @@ export class PooledBuckets extends Buckets {
       const row = number * stride
       if (!this.isDirty(row)) continue
       words[row + flagsWord] = usedFlag
+      this.#kept.told(row, this.#period)
       write(this.#entry(row, clock, nowMs))
       written++
     }
@@ -251,11 +258,17 @@ export class PooledBuckets extends Buckets {
   }
 
   protected override charge(row: number, debt: number, tokens: number, nowMs: number): number {
-    const { floats } = this.table
+    const { floats, doubles } = this.table
     const clock = this.clock.read(nowMs)
     if (debt === 0 && this.#isSettled(row, clock)) this.#endBusyPeriod(row)
-    floats[row + ownFractionWord] = (floats[row + ownFractionWord]! * debt + tokens) / (debt + tokens)
-    return this.#noteNews(row, { tokens, after: debt + tokens, clock })
+    const kept = this.#keptWith(row, { tokens, after: debt + tokens, clock })
+    const before = kept ? debt : this.#tell(row, clock)
+    const after = before + tokens
+    floats[row + ownFractionWord] = (floats[row + ownFractionWord]! * before + tokens) / after
+    doubles[row >> 1] = clock + after
+    if (kept) this.#kept.keep(row, kept)
+    else this.#raiseCounters(row, { taken: tokens, returned: 0 })
+    return after
   }
 
   protected override refund(row: number, debt: number, tokens: number): void {
@@ -303,30 +316,27 @@ export class PooledBuckets extends Buckets {
   }
 
   /** What is kept back, if anything was. Others forget a bucket when they know of nothing that is owed, whatever is kept back here. */
-  #readKept(row: number, clock: number): { tokens: number; owed: number } | undefined {
+  #readKept(row: number, clock: number): Kept | undefined {
     if (!this.#kept.has(row)) return undefined
     const [tokens, owed] = [this.#kept.tokens(row, clock), this.#kept.owed(row, clock)]
-    if (owed >= this.debtOf(row, clock)) this.#endGeneration(row)
+    if (owed >= this.debtOf(row, clock) && !this.#kept.isToldLately(row, this.#period))
+      this.#endGeneration(row)
     return { tokens, owed }
   }
 
   /**
-   * Tokens were taken here: they are told with the next batch if the bucket is no longer far from its limit, or if this replica
-   * has kept back its part of the quiet part. Answers what is owed then.
+   * What is kept back if these tokens are, too. Or nothing, where they are told with the next batch: the bucket is no longer far
+   * from its limit, or this replica has kept back its part of the quiet part.
    */
-  #noteNews(row: number, { tokens, after, clock }: { tokens: number; after: number; clock: number }): number {
-    const { tokens: before, owed } = this.#readKept(row, clock) ?? nothingKept
-    const isKept =
-      after <= this.#busyTokens &&
-      before + tokens <= Math.min(this.#quietTokens / this.table.replicas, keptTokensMax) &&
-      !this.isDirty(row)
-    if (before === 0 && !isKept) {
-      this.#raiseCounters(row, { taken: tokens, returned: 0 })
-      return after
-    }
-    this.table.doubles[row >> 1] = clock + after
-    this.#kept.keep(row, { tokens: before + tokens, owed: owed + tokens })
-    return isKept ? after : this.#tell(row, clock)
+  #keptWith(
+    row: number,
+    { tokens, after, clock }: { tokens: number; after: number; clock: number },
+  ): Kept | undefined {
+    if (this.isDirty(row) || after > this.#busyTokens) return undefined
+    const kept = this.#readKept(row, clock) ?? nothingKept
+    const most = Math.min(this.#quietTokens / this.table.replicas, keptTokensMax)
+    if (kept.tokens + tokens > most) return undefined
+    return { tokens: kept.tokens + tokens, owed: kept.owed + tokens }
   }
 
   /** What is kept back, and not yet refilled, goes with the next batch: from now on all know of the same. Answers what is owed then. */
@@ -338,7 +348,8 @@ export class PooledBuckets extends Buckets {
     const taken = Math.ceil(kept.tokens)
     const more = taken - kept.owed
     const after = debt + more
-    floats[row + ownFractionWord] = after > 0 ? (floats[row + ownFractionWord]! * debt + more) / after : 0
+    const own = Math.max(floats[row + ownFractionWord]! * debt, kept.owed) + more
+    floats[row + ownFractionWord] = after > 0 ? Math.min(1, own / after) : 0
     doubles[row >> 1] = clock + after
     this.#raiseCounters(row, { taken, returned: 0 })
     return after

@@ -9,7 +9,7 @@ import type { PageRange } from './bucket-set.ts'
  *   0-1  mark           float64  the refill clock's reading at which the bucket is full again: debt = mark − clock
  *   2-3  hash           int32 ×2
  *   4    own fraction   float32  the part of the debt, without what is parked, that is this replica's callers'
- *   5    flags          low 8 bits; above them what is kept back: sixteenths of a token
+ *   5    flags          2 bits; above them when it was told last (10), and what is kept back (20): sixteenths of a token
  *   6    parked         float32  tokens of the debt that are the affair of regions out of contact
  *   7    others' rate   float32  tokens a second that other replicas took lately
  *   8    as of          uint16    the others' rate: milliseconds, modulo 2^16

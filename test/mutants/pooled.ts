@@ -97,8 +97,8 @@ export const pooledMutants: readonly Mutant[] = [
   {
     name: 'kept-back-unbounded',
     file: pooled,
-    find: 'before + tokens <= Math.min(this.#quietTokens / this.table.replicas, keptTokensMax) &&',
-    replace: '',
+    find: 'if (kept.tokens + tokens > most) return undefined',
+    replace: 'void most',
     caughtBy: { file: pooledTest, test: 'up to the part of the quiet part' },
   },
   {
@@ -152,9 +152,23 @@ export const pooledMutants: readonly Mutant[] = [
   {
     name: 'told-in-a-generation-that-others-forgot',
     file: pooled,
-    find: 'if (owed >= this.debtOf(row, clock)) this.#endGeneration(row)',
+    find: 'if (owed >= this.debtOf(row, clock) && !this.#kept.isToldLately(row, this.#period))\n      this.#endGeneration(row)',
     replace: '',
     caughtBy: { file: pooledTest, test: 'and begins anew once others may have forgotten' },
+  },
+  {
+    name: 'new-generation-while-news-is-under-way',
+    file: pooled,
+    find: '&& !this.#kept.isToldLately(row, this.#period)',
+    replace: '',
+    caughtBy: { file: pooledTest, test: 'but not while what was told before may be under way' },
+  },
+  {
+    name: 'kept-back-told-as-others',
+    file: pooled,
+    find: 'Math.max(floats[row + ownFractionWord]! * debt, kept.owed) + more',
+    replace: 'floats[row + ownFractionWord]! * debt + more',
+    caughtBy: { file: pooledTest, test: 'as all the sender’s own' },
   },
   {
     name: 'kept-back-never-told-when-others-take',
