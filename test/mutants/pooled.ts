@@ -4,6 +4,7 @@ const pooled = 'src/bucket/pooled-buckets.ts'
 const kept = 'src/bucket/kept-news.ts'
 const buckets = 'src/bucket/buckets.ts'
 const rules = 'src/bucket/merge-rules.ts'
+const keptTest = 'src/bucket/kept-news.test.ts'
 const pooledTest = 'src/bucket/pooled-buckets.test.ts'
 
 /** Faults in pooled buckets. */
@@ -92,14 +93,14 @@ export const pooledMutants: readonly Mutant[] = [
     file: pooled,
     find: 'Math.min(this.#quietTokens / this.table.replicas, keptTokensMax)',
     replace: 'Math.min(this.#quietTokens, keptTokensMax)',
-    caughtBy: { file: pooledTest, test: 'up to the part of the quiet part' },
+    caughtBy: { file: keptTest, test: 'up to the part of the quiet part' },
   },
   {
     name: 'kept-back-unbounded',
     file: pooled,
     find: 'if (kept.tokens + tokens > most) return undefined',
     replace: 'void most',
-    caughtBy: { file: pooledTest, test: 'up to the part of the quiet part' },
+    caughtBy: { file: keptTest, test: 'up to the part of the quiet part' },
   },
   {
     name: 'kept-back-refilled-by-all',
@@ -107,7 +108,7 @@ export const pooledMutants: readonly Mutant[] = [
     find: '- debt) / this.#table.replicas',
     replace: '- debt)',
     caughtBy: {
-      file: pooledTest,
+      file: keptTest,
       test: 'and refilled by its part of the refill only',
     },
   },
@@ -126,14 +127,14 @@ export const pooledMutants: readonly Mutant[] = [
     file: pooled,
     find: 'super.isIdle(row, clock) && this.#kept.tokens(row, clock) === 0',
     replace: 'super.isIdle(row, clock)',
-    caughtBy: { file: pooledTest, test: 'as long as it is not refilled' },
+    caughtBy: { file: keptTest, test: 'as long as it is not refilled' },
   },
   {
     name: 'kept-back-is-parked',
     file: pooled,
     find: '(debt - this.#kept.owed(row, clock)) * part',
     replace: 'debt * part',
-    caughtBy: { file: pooledTest, test: 'whole when regions leave contact' },
+    caughtBy: { file: keptTest, test: 'whole when regions leave contact' },
   },
   {
     name: 'kept-back-told-twice',
@@ -147,42 +148,42 @@ export const pooledMutants: readonly Mutant[] = [
     file: pooled,
     find: 'const more = taken - kept.owed',
     replace: 'const more = 0 * taken',
-    caughtBy: { file: pooledTest, test: 'and refilled by its part of the refill only' },
+    caughtBy: { file: keptTest, test: 'and refilled by its part of the refill only' },
   },
   {
     name: 'told-in-a-generation-that-others-forgot',
     file: pooled,
     find: 'if (owed >= this.debtOf(row, clock) && !this.#kept.isToldLately(row, this.#period))\n      this.#endGeneration(row)',
     replace: '',
-    caughtBy: { file: pooledTest, test: 'and begins anew once others may have forgotten' },
+    caughtBy: { file: keptTest, test: 'and begins anew once others may have forgotten' },
   },
   {
     name: 'new-generation-while-news-is-under-way',
     file: pooled,
     find: '&& !this.#kept.isToldLately(row, this.#period)',
     replace: '',
-    caughtBy: { file: pooledTest, test: 'but not while what was told before may be under way' },
+    caughtBy: { file: keptTest, test: 'but not while what was told before may be under way' },
   },
   {
     name: 'kept-back-told-as-others',
     file: pooled,
     find: 'Math.max(floats[row + ownFractionWord]! * debt, kept.owed) + more',
     replace: 'floats[row + ownFractionWord]! * debt + more',
-    caughtBy: { file: pooledTest, test: 'as all the sender’s own' },
+    caughtBy: { file: keptTest, test: 'as all the sender’s own' },
   },
   {
     name: 'kept-back-never-told-when-others-take',
     file: pooled,
     find: 'if (after > this.#busyTokens) this.#tell(row, clock)',
     replace: '',
-    caughtBy: { file: pooledTest, test: 'until what others took' },
+    caughtBy: { file: keptTest, test: 'until what others took' },
   },
   {
     name: 'live-page-without-kept-back',
     file: pooled,
     find: 'this.#tell(row, clock)\n      write',
     replace: 'write',
-    caughtBy: { file: pooledTest, test: 'is charged once where a page told it' },
+    caughtBy: { file: keptTest, test: 'is charged once where a page told it' },
   },
   {
     name: 'no-guard',
