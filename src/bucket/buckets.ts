@@ -151,7 +151,7 @@ export class Buckets implements BucketSet {
       if (debt > 0) {
         this.#sweepInUse++
         this.#sweepDebt += debt
-      } else if (this.isIdle(row, clock) && !this.isDirty(row)) {
+      } else if (this.isIdle(row, clock) && !this.isDirty(row) && this.untold(row, clock) === 0) {
         table.remove(row)
       }
     }
@@ -177,6 +177,11 @@ export class Buckets implements BucketSet {
   /** Others' takes raised a bucket's debt: what is beyond the capacity now and was not before is beyond the limit. */
   protected noteOthers(debt: number, after: number): void {
     if (after > this.capacity) this.tokensOverLimit += Math.max(0, after - Math.max(debt, this.capacity))
+  }
+
+  /** Tokens taken here that nobody else may hear of any more when the bucket is forgotten. */
+  protected untold(_row: number, _clock: number): number {
+    return 0
   }
 
   protected debtOf(row: number, clock: number): number {
@@ -219,7 +224,7 @@ export class Buckets implements BucketSet {
       if (this.#evictAt >= table.rowsEverUsed) this.#evictAt = 0
       const row = this.#evictAt++ * table.stride
       if (!table.isUsed(row)) continue
-      const debt = this.debtOf(row, clock)
+      const debt = this.debtOf(row, clock) + this.untold(row, clock)
       const rank = this.isDirty(row) ? debt + this.#share.capacity : debt
       if (rank >= leastRank) continue
       least = row

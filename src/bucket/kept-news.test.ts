@@ -117,6 +117,22 @@ describe('news is kept back', () => {
     expect(drained(buckets)).toMatchObject([{ taken: capacity }])
   })
 
+  test('and what all know of stays exact meanwhile, however often', () => {
+    const buckets = quiet(300)
+    buckets.take(alice, 60, 0)
+    buckets.merge(1, news({ taken: 200 }), 'exact', 100)
+    for (const tokens of [7, 11, 13]) buckets.take(alice, tokens, 100)
+    live(buckets, 100)
+    expect(buckets.debt(alice, 100)).toBeCloseTo(200 + 50 + 31, 8)
+  })
+
+  test('unless the bucket is reset, full though it may look here', () => {
+    const buckets = quiet(300)
+    buckets.take(alice, 90, 0)
+    buckets.reset(alice, 400)
+    expect(drained(buckets, 400)).toMatchObject([{ taken: 50, returned: 50, debt: 0 }])
+  })
+
   test('whole when regions leave contact, who do not know of it', () => {
     const buckets = quiet(300)
     buckets.take(alice, 50, 0)

@@ -56,14 +56,17 @@ export class KeptNews {
     return Math.max(0, Math.min(debt, this.#owedAtFirst(row)))
   }
 
-  /** To be called with the mark of the moment: it says since when what all know of is paid. */
+  /**
+   * To be called with the mark of the moment: it says since when what all know of is paid. That is exact: the mark takes what is
+   * rounded of the part that is kept back.
+   */
   keep(row: number, { tokens, owed }: Kept): void {
-    const { words } = this.#table
+    const { words, doubles } = this.#table
     const units = Math.min(keptMax, Math.ceil(tokens * keptUnits))
-    // Rounded so that rather too much is told than too little.
-    const part = units > 0 ? Math.min(partMax, Math.floor((owed * keptUnits * partMax) / units)) : 0
+    const part = units > 0 ? Math.min(partMax, Math.round((owed * keptUnits * partMax) / units)) : 0
     words[row + flagsWord] = (words[row + flagsWord]! & belowKept) | (units << keptShift)
     words[row + asOfWord] = (words[row + asOfWord]! & 0xffff) | (part << 16)
+    doubles[(row + markWord) >> 1]! += this.#owedAtFirst(row) - owed
   }
 
   /** The bucket's news was sent in this period. */

@@ -1,5 +1,6 @@
 import type { PageRange, SavedBucket } from './bucket-set.ts'
 import { Buckets, rowHash, type BucketsOptions } from './buckets.ts'
+import { roundingTokens } from './decision.ts'
 import { KeptNews, keptTokensMax, type Kept } from './kept-news.ts'
 import { charged, joined, mergeCounters, type CounterEntry, type MergeRule } from './merge-rules.ts'
 import { RowQueue } from './row-queue.ts'
@@ -226,7 +227,7 @@ export class PooledBuckets extends Buckets {
       this.#unheard.heard(row, news.taken, nowMs)
     }
     const parked = this.table.floats[row + parkedWord]!
-    const own = this.table.floats[row + ownFractionWord]! * debt
+    const own = this.#ownOf(row, clock)
     const after =
       rule === 'joining'
         ? Math.max(0, joined({ debt: debt + parked, own, news, entry }) - parked)
@@ -235,7 +236,7 @@ export class PooledBuckets extends Buckets {
     if (rule !== 'joining') this.noteOthers(debt, after)
     this.table.floats[row + ownFractionWord] = after > own ? own / after : 1
     this.#setDebt(row, after, clock)
-    if (after > this.#busyTokens) this.#tell(row, clock)
+    if (after > this.capacity * busyPart) this.#tell(row, clock)
   }
 
   override give(key: { lo: number; hi: number }, tokens: number, nowMs: number): number {
@@ -244,6 +245,12 @@ export class PooledBuckets extends Buckets {
     // What is given back may be others' tokens, so all have to know of the same.
     if (row >= 0 && this.debtOf(row, clock) > 0) this.#tell(row, clock)
     return super.give(key, tokens, nowMs)
+  }
+
+  override reset(key: { lo: number; hi: number }, nowMs: number): void {
+    const row = this.table.find(key.lo, key.hi)
+    if (row >= 0) this.#tell(row, this.clock.read(nowMs))
+    super.reset(key, nowMs)
   }
 
   /** Drops what is known of a replica's counters: it starts a new incarnation, or its slot goes to another. */
@@ -268,7 +275,7 @@ export class PooledBuckets extends Buckets {
     doubles[row >> 1] = clock + after
     if (kept) this.#kept.keep(row, kept)
     else this.#raiseCounters(row, { taken: tokens, returned: 0 })
-    return after
+    return this.debtOf(row, clock)
   }
 
   protected override refund(row: number, debt: number, tokens: number): void {
@@ -279,22 +286,23 @@ export class PooledBuckets extends Buckets {
     floats[row + ownFractionWord] = after > 0 && ownDebt > 0 ? ownDebt / after : 0
   }
 
+  /** The part of the debt that this replica's callers took: it drains in proportion, but for what is kept back, which drains last. */
+  #ownOf(row: number, clock: number): number {
+    const fraction = this.table.floats[row + ownFractionWord]!
+    return Math.max(fraction * this.debtOf(row, clock), this.#kept.owed(row, clock))
+  }
+
   /** Full for so long that news of its busy period has arrived everywhere, and that others may soon forget it. */
   #isSettled(row: number, clock: number): boolean {
     return clock - this.table.doubles[row >> 1]! >= this.idleTokens() * settledPart
   }
 
-  protected override isIdle(row: number, clock: number): boolean {
-    return super.isIdle(row, clock) && this.#kept.tokens(row, clock) === 0
+  protected override untold(row: number, clock: number): number {
+    return this.#kept.tokens(row, clock)
   }
 
   get #quietTokens(): number {
     return this.capacity * this.#quietPart
-  }
-
-  /** More than this is owed of a bucket that all are told of at once. */
-  get #busyTokens(): number {
-    return this.capacity * busyPart
   }
 
   #endBusyPeriod(row: number): void {
@@ -319,8 +327,8 @@ export class PooledBuckets extends Buckets {
   #readKept(row: number, clock: number): Kept | undefined {
     if (!this.#kept.has(row)) return undefined
     const [tokens, owed] = [this.#kept.tokens(row, clock), this.#kept.owed(row, clock)]
-    if (owed >= this.debtOf(row, clock) && !this.#kept.isToldLately(row, this.#period))
-      this.#endGeneration(row)
+    const isKnown = this.debtOf(row, clock) - owed > roundingTokens
+    if (!isKnown && !this.#kept.isToldLately(row, this.#period)) this.#endGeneration(row)
     return { tokens, owed }
   }
 
@@ -332,7 +340,7 @@ export class PooledBuckets extends Buckets {
     row: number,
     { tokens, after, clock }: { tokens: number; after: number; clock: number },
   ): Kept | undefined {
-    if (this.isDirty(row) || after > this.#busyTokens) return undefined
+    if (this.isDirty(row) || after > this.capacity * busyPart) return undefined
     const kept = this.#readKept(row, clock) ?? nothingKept
     const most = Math.min(this.#quietTokens / this.table.replicas, keptTokensMax)
     if (kept.tokens + tokens > most) return undefined
@@ -348,8 +356,7 @@ export class PooledBuckets extends Buckets {
     const taken = Math.ceil(kept.tokens)
     const more = taken - kept.owed
     const after = debt + more
-    const own = Math.max(floats[row + ownFractionWord]! * debt, kept.owed) + more
-    floats[row + ownFractionWord] = after > 0 ? Math.min(1, own / after) : 0
+    floats[row + ownFractionWord] = after > 0 ? Math.min(1, (this.#ownOf(row, clock) + more) / after) : 0
     doubles[row >> 1] = clock + after
     this.#raiseCounters(row, { taken, returned: 0 })
     return after

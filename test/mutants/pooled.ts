@@ -124,9 +124,9 @@ export const pooledMutants: readonly Mutant[] = [
   },
   {
     name: 'kept-back-forgotten-with-the-bucket',
-    file: pooled,
-    find: 'super.isIdle(row, clock) && this.#kept.tokens(row, clock) === 0',
-    replace: 'super.isIdle(row, clock)',
+    file: buckets,
+    find: ' && this.untold(row, clock) === 0',
+    replace: '',
     caughtBy: { file: keptTest, test: 'as long as it is not refilled' },
   },
   {
@@ -153,7 +153,7 @@ export const pooledMutants: readonly Mutant[] = [
   {
     name: 'told-in-a-generation-that-others-forgot',
     file: pooled,
-    find: 'if (owed >= this.debtOf(row, clock) && !this.#kept.isToldLately(row, this.#period))\n      this.#endGeneration(row)',
+    find: 'if (!isKnown && !this.#kept.isToldLately(row, this.#period)) this.#endGeneration(row)',
     replace: '',
     caughtBy: { file: keptTest, test: 'and begins anew once others may have forgotten' },
   },
@@ -167,14 +167,21 @@ export const pooledMutants: readonly Mutant[] = [
   {
     name: 'kept-back-told-as-others',
     file: pooled,
-    find: 'Math.max(floats[row + ownFractionWord]! * debt, kept.owed) + more',
-    replace: 'floats[row + ownFractionWord]! * debt + more',
+    find: 'return Math.max(fraction * this.debtOf(row, clock), this.#kept.owed(row, clock))',
+    replace: 'return fraction * this.debtOf(row, clock)',
     caughtBy: { file: keptTest, test: 'as all the sender’s own' },
+  },
+  {
+    name: 'kept-back-rounds-what-others-know',
+    file: kept,
+    find: '+= this.#owedAtFirst(row) - owed',
+    replace: '+= 0 * owed',
+    caughtBy: { file: keptTest, test: 'and what all know of stays exact' },
   },
   {
     name: 'kept-back-never-told-when-others-take',
     file: pooled,
-    find: 'if (after > this.#busyTokens) this.#tell(row, clock)',
+    find: 'if (after > this.capacity * busyPart) this.#tell(row, clock)',
     replace: '',
     caughtBy: { file: keptTest, test: 'until what others took' },
   },
