@@ -39,6 +39,9 @@ export async function runFault(world: FaultWorld, seed: number, named?: string):
   return { fault, counts: countOutcomes(histories), ...(await check(world, name, histories)) }
 }
 
+/** JetStream gives a rating to another edge half a minute after it gave it to one that didn't get it. */
+const flushedWithin = { longestMs: 90_000 }
+
 async function untilFlushed(world: FaultWorld): Promise<void> {
   await eventually(async () => {
     const queued = await world.queued()
@@ -48,7 +51,7 @@ async function untilFlushed(world: FaultWorld): Promise<void> {
       const { checks } = (await answer.json()) as { checks: { store: string } }
       if (checks.store !== 'answers') throw new Error(`an edge is not ready: the store ${checks.store}`)
     }
-  })
+  }, flushedWithin)
 }
 
 function check(

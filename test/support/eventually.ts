@@ -1,10 +1,9 @@
 import { setTimeout } from 'node:timers/promises'
 
-const longestMs = 30_000
 const pauseMs = 50
 
-/** Repeats checks until they hold; fails as they do after half a minute. */
-export async function eventually<T>(check: () => T | Promise<T>): Promise<T> {
+/** Repeats checks until they hold; fails as they do after half a minute, unless told otherwise. */
+export async function eventually<T>(check: () => T | Promise<T>, { longestMs = 30_000 } = {}): Promise<T> {
   const deadline = performance.now() + longestMs
   for (;;) {
     try {
