@@ -13,7 +13,7 @@ const server = createServer((request, response) => {
   const chunks: Buffer[] = []
   request.on('data', (chunk: Buffer) => chunks.push(chunk))
   request.on('end', () => {
-    const body = JSON.parse(Buffer.concat(chunks).toString()) as Body
+    const body = JSON.parse(Buffer.concat(chunks).toString() || '{}') as Body
     const now = new Date().toISOString()
     const answer =
       body.key === undefined
@@ -34,7 +34,7 @@ const server = createServer((request, response) => {
             resetMs: 1,
           }
     const text = JSON.stringify(answer)
-    response.writeHead(body.key === undefined ? 201 : 200, {
+    response.writeHead(body.subject === undefined ? 200 : 201, {
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(text),
     })

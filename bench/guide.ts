@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { markdownTable } from '../src/load/markdown-table.ts'
 import type { RegionResult } from '../src/load/meter.ts'
 import type { LoadResult } from '../src/load/run.ts'
@@ -10,6 +11,7 @@ import { eventually } from '../test/support/eventually.ts'
 import { Regions, regions, type Region } from '../test/support/regions.ts'
 import { post } from '../test/support/traffic.ts'
 import { processorSeconds } from './processor-time.ts'
+import { startServer } from './http.ts'
 import { median } from './report.ts'
 
 /**
@@ -48,6 +50,8 @@ const userSkew = 0.83
 const rounds = 8
 const roundSec = 4
 const steadySec = 12
+const latencyRuns = 3
+const latencySec = 6
 /** The load generator, too, is slow until its code is compiled. */
 const rampSec = 5
 /** Of the rate at which everything is busy. */
@@ -94,7 +98,7 @@ const limited = limitsOf('ratings', 1)
 /** No limit guards the ratings. */
 const unlimited = limitsOf('unused', 1)
 
-async function runLoad(cluster: Regions, load: Load): Promise<Measured> {
+async function runLoad(cluster: Pick<Regions, 'url'>, load: Load): Promise<Measured> {
   const file = join(directory, 'load.json')
   const options = {
     '--workload': load.workload ?? 'rate-and-read',
@@ -269,57 +273,100 @@ async function nearStore(): Promise<number> {
     console.log(
       `## The guide's table, the store near every region\n\n${await steady(cluster, steadyPerSec)}\n`,
     )
-    console.error('At half and a quarter of the rate …')
-    await setLimits(cluster, limited, capacityOf(1))
-    console.log(`## Latency below the most\n\n${await latencies(cluster)}\n`)
     return steadyPerSec
   } finally {
     await cluster.stop()
   }
 }
 
-/** Of a decision, and of a rating, with one region under load and with all. */
-async function latencies(cluster: Regions): Promise<string> {
-  const rows: string[][] = []
-  const used: string[] = []
-  for (const [where, within] of [
-    ['one region', regions.slice(0, 1)],
-    ['three regions', regions],
-  ] as const)
-    for (const [what, workload, goalMs, step] of [
-      ['a limiter decision over HTTP', 'take', 5, undefined],
-      ['a rating committed in the region', 'rate-and-read', 25, 'write'],
-    ] as const) {
-      const load = { in: within, workload }
-      const most = await runLoad(cluster, { ...load, perSec: beyondPerSec, seconds: roundSec })
-      const atPart = (part: number): Promise<Measured> => {
-        const perSec = Math.floor((most.answeredPerSec / within.length) * part)
-        return runLoad(cluster, { ...load, perSec, seconds: steadySec, rampSec })
-      }
-      const [half, quarter] = [await atPart(1 / 2), await atPart(1 / 4)]
-      const percentiles = (one: Measured): string[] =>
-        (['p50', 'p95', 'p99'] as const).map((percentile) =>
-          ms(worst(one.regions, ({ latencyMs, stepsMs }) => (step ? stepsMs[step]! : latencyMs)[percentile])),
-        )
-      rows.push([
+/** Of a decision, and of a rating, with one region under load and with all. On edges that have just started. */
+async function belowTheMost(): Promise<void> {
+  const cluster = await Regions.start(limited, { storeIn: 'every region' })
+  const bare = await startServer([fileURLToPath(new URL('bare-server.ts', import.meta.url))], {})
+  try {
+    console.error('At half and a quarter of the rate …')
+    const [one, three] = [regions.slice(0, 1), regions]
+    const decision = {
+      what: 'a limiter decision over HTTP',
+      workload: 'take',
+      step: 'take',
+      goalMs: 5,
+    } as const
+    const rating = {
+      what: 'a rating committed in the region',
+      workload: 'rate-and-read',
+      step: 'write',
+      goalMs: 25,
+    } as const
+    const measured = [
+      await latencies(cluster, { ...decision, within: one, bare }),
+      await latencies(cluster, { ...rating, within: one }),
+      await latencies(cluster, { ...decision, within: three }),
+      await latencies(cluster, { ...rating, within: three }),
+    ]
+    const head = [
+      'worst region, ms',
+      'most a second',
+      'p50 at half of it',
+      'p95',
+      'p99',
+      'p95 at a quarter',
+      'goal: p95 at half',
+    ]
+    const table = markdownTable([head, ...measured.flatMap(({ rows }) => rows)])
+    console.log(`## Latency below the most\n\n${[table, ...measured.map(({ used }) => used)].join('\n\n')}\n`)
+  } finally {
+    bare.stop()
+    await cluster.stop()
+  }
+}
+
+interface Latency {
+  readonly what: string
+  readonly workload: 'rate-and-read' | 'take'
+  readonly step: string
+  readonly goalMs: number
+  readonly within: readonly Region[]
+  /** Gets the same load, in turns. */
+  readonly bare?: { readonly url: string }
+}
+
+async function latencies(
+  cluster: Regions,
+  { what, workload, step, goalMs, within, bare }: Latency,
+): Promise<{ rows: string[][]; used: string }> {
+  const load = { in: within, workload }
+  const most = await runLoad(cluster, { ...load, perSec: beyondPerSec, seconds: roundSec })
+  const runAt = (part: number, at: Pick<Regions, 'url'>): Promise<Measured> => {
+    const perSec = Math.floor((most.answeredPerSec / within.length) * part)
+    return runLoad(at, { ...load, perSec, seconds: latencySec, rampSec })
+  }
+  const halves: Measured[] = []
+  const quarters: Measured[] = []
+  const bares: Measured[] = []
+  for (let run = 0; run < latencyRuns; run++) {
+    halves.push(await runAt(1 / 2, cluster))
+    if (bare) bares.push(await runAt(1 / 2, { url: () => bare.url }))
+    quarters.push(await runAt(1 / 4, cluster))
+  }
+  const percentile = (of: 'p50' | 'p95' | 'p99', runs: readonly Measured[]): string =>
+    ms(median(runs.map((run) => worst(run.regions, ({ stepsMs }) => stepsMs[step]![of]))))
+  const percentiles = (runs: readonly Measured[]): string[] =>
+    (['p50', 'p95', 'p99'] as const).map((of) => percentile(of, runs))
+  const where = within.length > 1 ? 'three regions' : 'one region'
+  return {
+    rows: [
+      [
         `${what}, ${where}`,
         whole(most.answeredPerSec),
-        ...percentiles(half),
-        percentiles(quarter)[1]!,
+        ...percentiles(halves),
+        percentile('p95', quarters),
         `< ${goalMs}`,
-      ])
-      used.push(`${what}, ${where}, at half: ${coresUsed(half)}`)
-    }
-  const head = [
-    'worst region, ms',
-    'most a second',
-    'p50 at half of it',
-    'p95',
-    'p99',
-    'p95 at a quarter',
-    'goal: p95 at half',
-  ]
-  return [markdownTable([head, ...rows]), ...used].join('\n\n')
+      ],
+      ...(bare ? [['a bare HTTP server at the same rate', '', ...percentiles(bares), '', '']] : []),
+    ],
+    used: `${what}, ${where}, at half: ${coresUsed(halves.at(-1)!)}`,
+  }
 }
 
 const ms = (value: number): string => value.toFixed(1)
@@ -338,7 +385,10 @@ async function farStore(perSec: number): Promise<void> {
 }
 
 try {
-  await farStore(await nearStore())
+  // `npm run bench:guide -- latency` measures that alone.
+  const steadyPerSec = process.argv[2] === 'latency' ? undefined : await nearStore()
+  await belowTheMost()
+  if (steadyPerSec !== undefined) await farStore(steadyPerSec)
 } finally {
   await rm(directory, { recursive: true, force: true })
 }

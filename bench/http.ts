@@ -78,7 +78,7 @@ async function compare(name: string, { ours, baseline, script, goal }: Compariso
   }
 }
 
-function startServer(args: string[], env: Record<string, string>): Promise<Server> {
+export function startServer(args: string[], env: Record<string, string>): Promise<Server> {
   const child: ChildProcess = spawn('taskset', ['-c', serverCore, process.execPath, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
