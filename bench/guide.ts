@@ -323,7 +323,7 @@ async function belowTheMost(): Promise<void> {
 
 interface Latency {
   readonly what: string
-  readonly workload: 'rate-and-read' | 'take'
+  readonly workload: NonNullable<Load['workload']>
   readonly step: string
   readonly goalMs: number
   readonly within: readonly Region[]
@@ -363,7 +363,9 @@ async function latencies(
         percentile('p95', quarters),
         `< ${goalMs}`,
       ],
-      ...(bare ? [['a bare HTTP server at the same rate', '', ...percentiles(bares), '', '']] : []),
+      ...(bare
+        ? [['a bare HTTP server, held to one core, at the same rate', '', ...percentiles(bares), '', '']]
+        : []),
     ],
     used: `${what}, ${where}, at half: ${coresUsed(halves.at(-1)!)}`,
   }

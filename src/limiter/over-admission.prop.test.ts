@@ -15,8 +15,8 @@ const limit: LimitSpec = { name: 'api', mode: 'pooled', shares, overrides: [], b
 const delayMs = { min: 5, max: 110 }
 /** A take is heard of everywhere after at most this: the next batch, and its delivery. */
 const unheardMs = batchIntervalMs + delayMs.max
-const wholeRefillPerSec = Object.values(shares).reduce((sum, { refillPerSec }) => sum + refillPerSec, 0)
-const refilledUnheard = (wholeRefillPerSec * unheardMs) / 1000
+const refilledUnheard =
+  (Object.values(shares).reduce((sum, { refillPerSec }) => sum + refillPerSec, 0) * unheardMs) / 1000
 
 /**
  * One token bucket that hears of every take of some replicas at the moment it happens, and refuses none: what they owe in
